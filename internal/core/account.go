@@ -1,0 +1,104 @@
+package core
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Account owns everything else. Nothing of one account is ever visible to another.
+type Account struct {
+	ID        AccountID
+	Name      string
+	CreatedAt time.Time
+}
+
+// KeyKind is how an access key proves itself.
+type KeyKind string
+
+// The kinds of access keys.
+const (
+	KeyLong      KeyKind = "long"      // signs until it is disabled
+	KeyTemporary KeyKind = "temporary" // signs until ExpiresAt, and only together with Token
+	KeyBearer    KeyKind = "bearer"    // is itself the secret; only its hash is kept
+)
+
+// AccessKey lets a program act for an account. Signature schemes need the plain secret, so it is kept sealed rather than hashed.
+type AccessKey struct {
+	ID        string // public id; for KeyBearer the hex SHA-256 of the token
+	Account   AccountID
+	Principal string // who acts: "root" or a user's name
+	Kind      KeyKind
+	Sealed    []byte // secret under the installation's Sealer
+	TokenHash string // hex SHA-256 of the security token, KeyTemporary only
+	Disabled  bool
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero means never
+}
+
+// Caller is who makes a call, as the API edge has proved it.
+type Caller struct {
+	Account   AccountID
+	Principal string
+	KeyID     string
+	RequestID string
+	Source    string // network address
+}
+
+// Sealer encrypts secrets at rest with AES-256-GCM under one installation key.
+type Sealer struct{ aead cipher.AEAD }
+
+// NewSealer takes the installation key, 32 bytes.
+func NewSealer(key []byte) (*Sealer, error) {
+	if len(key) != 32 {
+		return nil, fmt.Errorf("sealing key has %d bytes instead of 32", len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("sealing key: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("sealing key: %w", err)
+	}
+	return &Sealer{aead: aead}, nil
+}
+
+// Seal encrypts secret and binds it to its owner, so that a sealed value cannot be moved to another key's row.
+func (s *Sealer) Seal(secret, owner string) []byte {
+	return s.aead.Seal(nil, nil, []byte(secret), []byte(owner))
+}
+
+// Open decrypts what Seal made for the same owner.
+func (s *Sealer) Open(sealed []byte, owner string) (string, error) {
+	plain, err := s.aead.Open(nil, nil, sealed, []byte(owner))
+	if err != nil {
+		return "", errors.New("sealed secret does not open: wrong installation key or altered row")
+	}
+	return string(plain), nil
+}
+
+// HashToken is how bearer tokens, security tokens and registration codes are kept: they have enough entropy that a plain
+// hash cannot be reversed.
+func HashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// randomText returns n characters of lower-case base32 from the system's random source.
+func randomText(n int) string {
+	b := make([]byte, (n*5+7)/8)
+	_, _ = rand.Read(b) // never fails: crypto/rand aborts the process instead
+	return idEncoding.EncodeToString(b)[:n]
+}
+
+// NewAccessKeyID makes the public id of a key: 20 letters and digits.
+func NewAccessKeyID() string { return "ek" + randomText(18) }
+
+// NewSecret makes the secret of a key: 40 characters, 200 bits.
+func NewSecret() string { return randomText(40) }

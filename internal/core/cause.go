@@ -1,0 +1,53 @@
+package core
+
+// Cause is why a task did not simply succeed, finer than its state. The numbers are stored: new ones are added at the end.
+type Cause uint8
+
+// The causes. Each dialect has a table that names every one of them in its vendor's words.
+const (
+	NoCause Cause = iota
+	CauseNodeNotFound
+	CauseNodeReleased
+	CauseNodeNotRunning
+	CauseNotApplicable // the platform cannot run this type of command
+	CauseUserNotFound
+	CauseDirNotFound
+	CauseDirDenied
+	CauseNoInterpreter
+	CauseInvalidContent
+	CauseNoSpace
+	CauseReadOnly
+	CauseExecFailed
+	CauseBadSchedule
+	CauseAgentOffline
+	CauseAgentUnresponsive
+	CauseAgentUpgrading
+	CauseAgentTooOld
+	CauseDeliveryTimeout
+	CauseExecTimeout
+	CauseException
+	CauseInterrupted // stopped while running
+	CauseExitNonzero
+	CauseNetworkDenied
+	CauseConcurrencyLimit
+	CauseOutOfMemory
+	CauseSupervisorGone
+	CauseRebooted
+	CauseJournalGap // the agent died between writing a start down and starting
+	NumCauses       = int(iota)
+)
+
+var causeNames = [NumCauses]string{
+	"", "node_not_found", "node_released", "node_not_running", "not_applicable", "user_not_found", "dir_not_found", "dir_denied",
+	"no_interpreter", "invalid_content", "no_space", "read_only", "exec_failed", "bad_schedule", "agent_offline",
+	"agent_unresponsive", "agent_upgrading", "agent_too_old", "delivery_timeout", "exec_timeout", "exec_exception",
+	"exec_interrupted", "exit_nonzero", "network_denied", "concurrency_limit", "out_of_memory", "supervisor_gone",
+	"rebooted", "journal_gap",
+}
+
+func (c Cause) String() string {
+	if int(c) < NumCauses {
+		return causeNames[c]
+	}
+	return "unknown"
+}

@@ -1,0 +1,38 @@
+package core
+
+import (
+	"slices"
+	"sync"
+)
+
+// Event is a change that has been committed.
+type Event struct {
+	// New is an invocation that was accepted, with Tasks to deliver.
+	New   *Invocation
+	Tasks []Task
+	// Stops are tasks that nodes must be told to stop.
+	Stops []Task
+}
+
+// Feed tells listeners in this process what was committed. It is a hint: a listener that is slow or away loses nothing but time,
+// because everything it needs is in the store.
+type Feed struct {
+	mu        sync.Mutex
+	listeners []func(Event)
+}
+
+// Listen calls fn for every event from now on, in the goroutine that committed it; fn must not block.
+func (f *Feed) Listen(fn func(Event)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = append(slices.Clip(f.listeners), fn)
+}
+
+func (f *Feed) tell(e Event) {
+	f.mu.Lock()
+	listeners := f.listeners
+	f.mu.Unlock()
+	for _, fn := range listeners {
+		fn(e)
+	}
+}

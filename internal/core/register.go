@@ -1,0 +1,164 @@
+package core
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// RegistrationSpec is an order for a registration code.
+type RegistrationSpec struct {
+	Region        string
+	NamePrefix    string
+	Description   string
+	Limit         int
+	Validity      time.Duration // zero means no end
+	Networks      []netip.Prefix
+	ResourceGroup string
+	Tags          []Tag
+	MaxCodes      int // how many codes the account may have; zero means any number
+}
+
+// CreateRegistration makes a registration code and returns it with its secret, which is shown only this once.
+func (s *Service) CreateRegistration(ctx context.Context, c Caller, spec RegistrationSpec) (RegistrationCode, string, error) {
+	if err := CheckTags(spec.Tags, 20); err != nil {
+		return RegistrationCode{}, "", err
+	}
+	if spec.MaxCodes > 0 {
+		_, total, err := s.store.ListRegistrations(ctx, RegistrationFilter{Account: c.Account}, Page{Limit: 1, Count: true})
+		if err != nil {
+			return RegistrationCode{}, "", err
+		}
+		if total >= spec.MaxCodes {
+			return RegistrationCode{}, "", limited(ReasonQuotaRegistrations, "codes", "more than %d", spec.MaxCodes)
+		}
+	}
+	secret := NewSecret()
+	for {
+		now := s.Now()
+		r := RegistrationCode{
+			ID: s.ids.Next(now), Account: c.Account, Region: spec.Region, SecretHash: HashToken(secret), NamePrefix: spec.NamePrefix,
+			Description: spec.Description, Limit: spec.Limit, Networks: spec.Networks, CreatedAt: now, UpdatedAt: now,
+			ResourceGroup: spec.ResourceGroup, Tags: spec.Tags,
+		}
+		if spec.Validity > 0 {
+			r.ExpiresAt = now.Add(spec.Validity)
+		}
+		err := s.store.InsertRegistration(ctx, r)
+		if errors.Is(err, ErrTaken) {
+			continue
+		}
+		return r, secret, err
+	}
+}
+
+// Registrations lists registration codes, newest first.
+func (s *Service) Registrations(ctx context.Context, c Caller, f RegistrationFilter, p PageSpec) ([]RegistrationCode, PageInfo, error) {
+	f.Account = c.Account
+	return list(s.pages, c.Account, "registrations", p,
+		func(r *RegistrationCode) Cursor { return Cursor{A: int64(r.ID)} }, //nolint:gosec // 56 bits
+		func(p Page) ([]RegistrationCode, int, error) { return s.store.ListRegistrations(ctx, f, p) })
+}
+
+// Usable reports whether machines may still join with the code.
+func (r *RegistrationCode) Usable(now time.Time) bool {
+	return !r.Disabled && (r.ExpiresAt.IsZero() || now.Before(r.ExpiresAt)) && r.Registered < r.Limit
+}
+
+// Enrolment is a machine's wish to join. The caller has checked that the machine holds the private key of PublicKey.
+type Enrolment struct {
+	Code      ID
+	Secret    string
+	PublicKey string
+	NodeID    string // wished for; empty leaves it to us
+	Name      string // wished for; empty uses the code's prefix or the host name
+	MachineID string
+	Tags      []Tag
+	Source    netip.Addr
+	Facts
+}
+
+var (
+	nodeID   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
+	nodeName = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,128}$`)
+)
+
+// Register lets a machine join. A machine that asks again with the same key gets the node it has, and the code is not used up.
+func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
+	refused := func(why string) error {
+		return &Error{Code: CodeUnauthenticated, Reason: ReasonRegistrationRefused, Detail: why}
+	}
+	now := s.Now()
+	code, err := s.store.Registration(ctx, e.Code)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Node{}, refused("unknown registration code")
+	case err != nil:
+		return Node{}, err
+	case subtle.ConstantTimeCompare([]byte(HashToken(e.Secret)), []byte(code.SecretHash)) != 1:
+		return Node{}, refused("wrong registration code")
+	case e.NodeID != "" && !nodeID.MatchString(e.NodeID):
+		return Node{}, invalid(ReasonTargetMalformed, "node-id", "letters, digits, . _ : - only, at most 128")
+	case e.Name != "" && !nodeName.MatchString(e.Name):
+		return Node{}, invalid(ReasonNameInvalid, "name", "at most 128 printable characters")
+	}
+	if err := CheckTags(e.Tags, 20); err != nil {
+		return Node{}, err
+	}
+	known, err := s.store.NodeByPublicKey(ctx, e.PublicKey)
+	if err == nil && known.Account == code.Account {
+		return known, nil
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Node{}, err
+	}
+	node, err := s.store.UseRegistration(ctx, e.Code, func(r *RegistrationCode) (Node, error) {
+		if !r.Usable(now) {
+			return Node{}, refused("registration code is disabled, expired or used up")
+		}
+		if !allowed(r.Networks, e.Source) {
+			return Node{}, refused("registration code does not admit " + e.Source.String())
+		}
+		r.Registered++
+		r.UpdatedAt = now
+		return s.newNode(r, e, now), nil
+	})
+	if errors.Is(err, ErrTaken) {
+		return Node{}, &Error{Code: CodeConflict, Reason: ReasonNodeTaken, Field: e.NodeID, Detail: "another machine has this id or key", Err: err}
+	}
+	return node, err
+}
+
+func allowed(networks []netip.Prefix, source netip.Addr) bool {
+	for _, p := range networks {
+		if p.Contains(source.Unmap()) {
+			return true
+		}
+	}
+	return len(networks) == 0
+}
+
+func (s *Service) newNode(r *RegistrationCode, e Enrolment, now time.Time) Node {
+	n := Node{
+		Account: r.Account, ID: e.NodeID, Name: e.Name, Region: r.Region, PublicKey: e.PublicKey, Registration: r.ID,
+		RegisteredAt: now, UpdatedAt: now, MachineID: e.MachineID, PublicIP: e.Source.Unmap().String(), Tags: e.Tags,
+		ResourceGroup: r.ResourceGroup,
+	}
+	e.Facts.apply(&n)
+	if n.ID == "" {
+		n.ID = s.ids.Next(now).String()
+	}
+	switch {
+	case n.Name != "":
+	case r.NamePrefix != "":
+		n.Name = fmt.Sprintf("%s-%0*d", r.NamePrefix, len(strconv.Itoa(r.Limit)), r.Registered)
+	default:
+		n.Name = e.Hostname
+	}
+	return n
+}

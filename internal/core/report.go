@@ -1,0 +1,315 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ReportKind is what a node says about a task.
+type ReportKind uint8
+
+// The kinds of reports.
+const (
+	ReportReceived ReportKind = iota + 1 // the node has it written down
+	ReportStarted                        // its process runs
+	ReportOutput                         // it printed something
+	ReportEnded                          // it is over, or will never be
+)
+
+// Report is one message of a node about one task.
+type Report struct {
+	Task TaskID
+	Node NodeKey // who says so, as proved by the connection
+	Kind ReportKind
+
+	At    time.Time // ReportStarted: when the process started
+	Chunk Chunk     // ReportOutput, and the last piece with ReportEnded
+
+	// The rest is for ReportEnded.
+	State    State
+	Cause    Cause
+	Detail   string
+	Exited   bool
+	ExitCode int32
+	Signal   uint8
+	Started  time.Time // zero if it never started
+	Ended    time.Time
+	Stdout   uint64 // bytes printed in all
+	Stderr   uint64
+	End      uint64 // position after the last kept byte
+	DrainCut bool
+}
+
+// Answer is what the node is told after its report was committed.
+type Answer struct {
+	Task  TaskID
+	Node  NodeKey
+	Have  uint64 // next output position wanted
+	Final bool   // the node may forget the task
+}
+
+// Outputs up to inlineOutput bytes stay with the task's row; longer ones are cut into segments in the blob store.
+const inlineOutput = 32 << 10
+
+// Report takes what nodes say, commits it and returns an answer for each task that awaits one. Reports may be late, repeated or out of order:
+// the state table and the positions of output make each of them harmless.
+func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error) {
+	byTask := make(map[TaskID][]*Report, len(reports))
+	ids := make([]TaskID, 0, len(reports))
+	for i := range reports {
+		r := &reports[i]
+		if byTask[r.Task] == nil {
+			ids = append(ids, r.Task)
+		}
+		byTask[r.Task] = append(byTask[r.Task], r)
+	}
+	now := s.Now()
+	outcomes := make(map[TaskID]*outcome, len(ids))
+	err := s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
+		o := &outcome{known: true}
+		outcomes[t.ID] = o
+		changed := false
+		for _, r := range byTask[t.ID] {
+			changed = o.apply(t, r, now, nil) || changed
+			if o.spill != nil {
+				break
+			}
+		}
+		return changed
+	})
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]Answer, 0, len(ids))
+	for _, id := range ids {
+		o := outcomes[id]
+		if o == nil {
+			o = &outcome{answer: true, final: true} // no such task: let the node forget it
+		}
+		node := byTask[id][0].Node
+		if o.spill != nil {
+			if o, err = s.spill(ctx, id, byTask[id], now); err != nil {
+				return nil, err
+			}
+		}
+		if o.answer {
+			answers = append(answers, Answer{Task: id, Node: node, Have: o.have, Final: o.final})
+		}
+	}
+	return answers, nil
+}
+
+// outcome is what became of a task's reports.
+type outcome struct {
+	known  bool
+	answer bool
+	final  bool
+	have   uint64
+	spill  *Report // a report whose output is too long for the row
+}
+
+// segments is output already in the blob store: everything the row held from position from on, and what came after it.
+type segments struct {
+	from uint64
+	list []Segment
+}
+
+func (g *segments) end() uint64 { return g.list[len(g.list)-1].End() }
+
+// apply lets one report change the task and reports whether it did.
+func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (changed bool) {
+	if t.Node != r.Node {
+		o.answer, o.final = true, true // not this node's business
+		return false
+	}
+	if t.State.Ended() && !t.State.Presumed() {
+		if r.Kind == ReportOutput || r.Kind == ReportEnded {
+			o.answer, o.final, o.have = true, true, t.Output.Have()
+		}
+		return false
+	}
+	switch r.Kind {
+	case ReportReceived:
+		if t.State.Waiting() && t.ReceivedAt.IsZero() {
+			t.ReceivedAt, t.UpdatedAt = now, now
+			return true
+		}
+		return false
+	case ReportStarted:
+		return t.start(r.At, now)
+	case ReportOutput:
+		changed = t.start(time.Time{}, now)
+		taken, full := t.take(r.Chunk, stored)
+		if full {
+			o.spill = r
+			return changed
+		}
+		if taken {
+			t.UpdatedAt = now
+		}
+		o.answer, o.have = true, t.Output.Have()
+		return changed || taken
+	case ReportEnded:
+		taken, full := t.take(r.Chunk, stored)
+		if full {
+			o.spill = r
+			return false
+		}
+		o.answer, o.have = true, t.Output.Have()
+		if r.End > o.have {
+			return taken // the rest of the output has to come first
+		}
+		o.final = true
+		return t.end(r, now) || taken
+	}
+	return false
+}
+
+// start notes that the process runs, unless more is known already.
+func (t *Task) start(at, now time.Time) bool {
+	if !t.State.Waiting() || !t.reach(Running, NoCause, now) {
+		return false
+	}
+	t.StartedAt = at
+	if at.IsZero() {
+		t.StartedAt = now
+	}
+	return true
+}
+
+// reach walks the table to s, by way of what must have happened in between: a node that reports the end of a task did receive and start it.
+func (t *Task) reach(s State, cause Cause, now time.Time) bool {
+	if t.become(s, cause, now) {
+		return true
+	}
+	for _, via := range [...]State{Delivering, Running, Stopping} {
+		before := *t
+		if t.become(via, NoCause, now) {
+			if t.reach(s, cause, now) {
+				return true
+			}
+			*t = before
+		}
+	}
+	return false
+}
+
+// end takes a task's result.
+func (t *Task) end(r *Report, now time.Time) bool {
+	before := *t
+	t.EndedAt = time.Time{}
+	if before.State.Presumed() {
+		t.Late = true
+	}
+	if !t.reach(r.State, r.Cause, now) {
+		*t = before
+		return false
+	}
+	t.Detail, t.Exited, t.ExitCode, t.Signal = r.Detail, r.Exited, r.ExitCode, r.Signal
+	t.Stdout, t.Stderr, t.DrainCut = r.Stdout, r.Stderr, r.DrainCut
+	if !r.Started.IsZero() {
+		t.StartedAt = r.Started
+	}
+	if !r.Ended.IsZero() {
+		t.EndedAt = r.Ended
+	}
+	return true
+}
+
+// take adds a chunk to the output. full means that it does not fit into the row and was not in the blob store either.
+func (t *Task) take(c Chunk, stored *segments) (taken, full bool) {
+	have := t.Output.Have()
+	if len(c.Data) == 0 || c.End() <= have || c.Off > have && !c.Gap {
+		return false, false
+	}
+	fresh := c.from(have)
+	switch {
+	case stored != nil && stored.from == t.Output.Recent.Off && stored.end() == fresh.End():
+		t.Output.Segments = append(t.Output.Segments, stored.list...)
+		t.Output.Recent = Chunk{Off: stored.end()}
+	case len(t.Output.Recent.Data)+len(fresh.Data) > inlineOutput || fresh.Off > have:
+		return false, true
+	default:
+		t.Output.Recent.add(fresh)
+	}
+	stderr := uint64(len(fresh.of(Stderr)))
+	t.Stderr += stderr
+	t.Stdout += uint64(len(fresh.Data)) - stderr
+	return true, false
+}
+
+// spill applies the reports of one task whose output does not fit into its row: each such chunk, together with what the row held, becomes a
+// segment in the blob store before the row refers to it. A segment that is stored but never referred to is overwritten
+// by the repeat of the same report.
+func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now time.Time) (*outcome, error) {
+	last := &outcome{}
+	for _, r := range reports {
+		stored, err := s.storeSegments(ctx, id, r.Chunk)
+		if err != nil {
+			return nil, err
+		}
+		var o outcome
+		err = s.store.ChangeTasks(ctx, []TaskID{id}, func(t *Task) bool {
+			o = outcome{known: true}
+			return o.apply(t, r, now, stored)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if o.spill != nil {
+			return nil, fmt.Errorf("task %s: output moved while it was being stored", id)
+		}
+		if o.answer {
+			last = &o
+		}
+	}
+	return last, nil
+}
+
+// storeSegments puts what the row holds and the new part of c into the blob store, if c is new and together they are too long for the row.
+func (s *Service) storeSegments(ctx context.Context, id TaskID, c Chunk) (*segments, error) {
+	rows, _, err := s.store.ListTasks(ctx, TaskFilter{IDs: []TaskID{id}, Output: true}, Page{Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	recent, have := rows[0].Output.Recent, rows[0].Output.Have()
+	if len(c.Data) == 0 || c.End() <= have || c.Off > have && !c.Gap {
+		return nil, nil
+	}
+	fresh := c.from(have)
+	var chunks []Chunk
+	switch {
+	case fresh.Off > have && len(recent.Data) > 0:
+		chunks = []Chunk{recent, fresh}
+	case fresh.Off > have:
+		chunks = []Chunk{fresh}
+	case len(recent.Data)+len(fresh.Data) > inlineOutput:
+		whole := recent
+		whole.add(fresh)
+		chunks = []Chunk{whole}
+	default:
+		return nil, nil
+	}
+	stored := &segments{from: recent.Off}
+	for i := range chunks {
+		c := &chunks[i]
+		b, err := c.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		if err := s.blobs.Put(ctx, segmentKey(id, c.Off), b); err != nil {
+			return nil, fmt.Errorf("store output of task %s: %w", id, err)
+		}
+		stored.list = append(stored.list, Segment{Off: c.Off, Len: uint64(len(c.Data)), Stderr: uint64(len(c.of(Stderr)))})
+	}
+	return stored, nil
+}
+
+func segmentKey(id TaskID, off uint64) string {
+	return fmt.Sprintf("%s%016x", outputPrefix(id), off)
+}
+
+func outputPrefix(id TaskID) string {
+	return fmt.Sprintf("output/%s/%06x/", id.Invocation, id.Index)
+}

@@ -1,0 +1,265 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// RunSpec is an order to run something on some nodes.
+type RunSpec struct {
+	Origin Origin
+	Region string
+
+	// Command is the stored command to run; zero runs Definition itself.
+	Command ID
+	Definition
+	// Override changes single fields of a stored command for this run only.
+	Override Override
+
+	Targets    []string // node ids, exact
+	TargetTags []Tag    // instead of Targets: all nodes with all these tags
+	NeedOnline bool     // refuse the call if a node is not online, instead of waiting for it
+
+	Params     map[string]string
+	Style      ParamStyle
+	KillTree   bool
+	Save       bool // keep Definition as a stored command
+	UniqueName bool // with Save: refuse a name that is taken
+
+	Termination   string
+	ContainerID   string
+	ContainerName string
+	Repeat        RepeatMode
+	DeliverWithin time.Duration
+	ClientToken   string
+	RequestHash   string
+	ResourceGroup string
+	Tags          []Tag
+	Extra         map[string]string
+	Limits        Limits
+}
+
+// Override holds the fields of a stored command that one run changes; nil leaves a field as it is.
+type Override struct {
+	WorkDir, User, Launcher *string
+	Timeout                 *time.Duration
+	Sink                    *Sink
+}
+
+// Run checks the order, stores an invocation with a task for each target in one transaction, and returns it. One bad target refuses
+// the whole order. When Run returns, the order is durable.
+func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, error) {
+	if spec.ClientToken != "" {
+		v, err := s.store.InvocationByToken(ctx, c.Account, spec.ClientToken)
+		if !errors.Is(err, ErrNotFound) {
+			return sameRequest(v, err, spec.RequestHash)
+		}
+	}
+	v := Invocation{
+		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params,
+		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
+		ContainerName: spec.ContainerName, Repeat: spec.Repeat, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken,
+		RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
+	}
+	if spec.Command != 0 {
+		cmd, err := s.Command(ctx, c, spec.Command)
+		if err != nil {
+			return Invocation{}, err
+		}
+		v.Command, v.Saved, v.Definition = cmd.ID, true, cmd.Definition
+		spec.Override.apply(&v.Definition)
+	}
+	if err := s.checkRun(&v, &spec); err != nil {
+		return Invocation{}, err
+	}
+	nodes, err := s.targets(ctx, c.Account, &v, &spec)
+	if err != nil {
+		return Invocation{}, err
+	}
+	if spec.Command == 0 {
+		if v.Command, err = s.commandBehind(ctx, c, &spec, v.Definition); err != nil {
+			return Invocation{}, err
+		}
+		v.Saved = spec.Save
+	}
+	return s.insert(ctx, v, nodes, spec.RequestHash)
+}
+
+func sameRequest(v Invocation, err error, hash string) (Invocation, error) {
+	if err == nil && v.RequestHash != hash {
+		return Invocation{}, &Error{
+			Code: CodeConflict, Reason: ReasonTokenMismatch, Field: "token", Detail: "used before with another request",
+		}
+	}
+	return v, err
+}
+
+func (o Override) apply(d *Definition) {
+	if o.WorkDir != nil {
+		d.WorkDir = *o.WorkDir
+	}
+	if o.User != nil {
+		d.User = *o.User
+	}
+	if o.Launcher != nil {
+		d.Launcher = *o.Launcher
+	}
+	if o.Timeout != nil {
+		d.Timeout = *o.Timeout
+	}
+	if o.Sink != nil {
+		d.Sink = *o.Sink
+	}
+}
+
+// checkRun applies the limits and fills in the parameters.
+func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
+	l := &spec.Limits
+	if err := v.Definition.check(l); err != nil {
+		return err
+	}
+	if v.Repeat == "" {
+		v.Repeat = Once
+	}
+	if v.Repeat != Once {
+		return invalid(ReasonRepeatMode, "repeat", "unknown mode %q", v.Repeat)
+	}
+	if err := CheckTags(spec.Tags, l.Tags); err != nil {
+		return err
+	}
+	if !v.ParamsEnabled {
+		if len(spec.Params) > 0 {
+			return invalid(ReasonParamsDisabled, "params", "the command takes no parameters")
+		}
+		return nil
+	}
+	if err := spec.Style.checkNames(v.Content, l); err != nil {
+		return err
+	}
+	if err := checkValues(spec.Params, l); err != nil {
+		return err
+	}
+	script, err := spec.Style.render(v.Content, spec.Params, v.Defaults)
+	if err != nil {
+		return err
+	}
+	if l.Content > 0 && l.contentSize(len(script)) > l.Content {
+		return invalid(ReasonContentTooLong, "content", "more than %d bytes with parameters", l.Content)
+	}
+	v.Script = script
+	return nil
+}
+
+// targets resolves the order's nodes and checks that each can take it.
+func (s *Service) targets(ctx context.Context, account AccountID, v *Invocation, spec *RunSpec) ([]Node, error) {
+	nodes, err := s.resolve(ctx, account, spec)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	for i := range nodes {
+		n := &nodes[i]
+		switch {
+		case !v.Type.RunsOn(n.Platform):
+			return nil, &Error{
+				Code: CodeInvalid, Reason: ReasonTargetPlatform, Field: n.ID, Detail: "platform " + string(n.Platform) + " cannot run " + string(v.Type),
+			}
+		case spec.NeedOnline && n.LastSeen.IsZero():
+			return nil, &Error{Code: CodeUnavailable, Reason: ReasonTargetNeverSeen, Field: n.ID, Detail: "no agent"}
+		case spec.NeedOnline && !n.Online(now):
+			return nil, &Error{Code: CodeUnavailable, Reason: ReasonTargetOffline, Field: n.ID, Detail: "agent is offline"}
+		}
+	}
+	return nodes, nil
+}
+
+func (s *Service) resolve(ctx context.Context, account AccountID, spec *RunSpec) ([]Node, error) {
+	limit := spec.Limits.Targets
+	if limit == 0 {
+		limit = MaxTargets
+	}
+	if len(spec.Targets) == 0 && len(spec.TargetTags) > 0 {
+		nodes, _, err := s.store.ListNodes(ctx, NodeFilter{Account: account, Tags: spec.TargetTags}, Page{Limit: limit + 1})
+		switch {
+		case err != nil:
+			return nil, err
+		case len(nodes) == 0:
+			return nil, invalid(ReasonTargetNotFound, "tags", "no node carries these tags")
+		case len(nodes) > limit:
+			return nil, limited(ReasonTargetsTooMany, "tags", "more than %d nodes", limit)
+		}
+		s.overlay(nodes)
+		return nodes, nil
+	}
+	switch {
+	case len(spec.Targets) == 0:
+		return nil, invalid(ReasonTargetsMissing, "targets", "none")
+	case len(spec.Targets) > limit:
+		return nil, limited(ReasonTargetsTooMany, "targets", "more than %d", limit)
+	}
+	found, err := s.store.NodesByID(ctx, account, spec.Targets)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make([]Node, 0, len(spec.Targets))
+	taken := make(map[string]bool, len(spec.Targets))
+	for _, id := range spec.Targets {
+		n, ok := found[id]
+		if !ok {
+			return nil, &Error{Code: CodeNotFound, Reason: ReasonTargetNotFound, Field: id, Detail: "no such node"}
+		}
+		if !taken[id] {
+			taken[id] = true
+			nodes = append(nodes, n)
+		}
+	}
+	s.overlay(nodes)
+	return nodes, nil
+}
+
+// commandBehind stores the definition if that was asked for, and otherwise only gives it an id.
+func (s *Service) commandBehind(ctx context.Context, c Caller, spec *RunSpec, d Definition) (ID, error) {
+	if !spec.Save {
+		return s.NewID(), nil
+	}
+	cmd, err := s.insertCommand(ctx, Command{
+		Account: c.Account, Region: spec.Region, Definition: d, ResourceGroup: spec.ResourceGroup, Extra: spec.Extra,
+	}, spec.UniqueName)
+	return cmd.ID, err
+}
+
+// insert stores the invocation. Tasks of nodes that are connected go out as Delivering in the same transaction: the row is the outbox, and
+// marking it sent costs no second write.
+func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash string) (Invocation, error) {
+	for {
+		now := s.Now()
+		v.ID, v.CreatedAt, v.UpdatedAt = s.ids.Next(now), now, now
+		v.Counts = Counts{}
+		tasks := make([]Task, len(nodes))
+		for i := range nodes {
+			t := &tasks[i]
+			*t = Task{ID: TaskID{v.ID, uint32(i)}, Node: nodes[i].Key, UpdatedAt: now} //nolint:gosec // at most MaxTargets
+			if s.Connected(t.Node) {
+				t.State, t.Tries, t.SentAt = Delivering, 1, now
+			}
+			v.Counts[t.State]++
+		}
+		err := s.store.InsertInvocation(ctx, &v, tasks)
+		if errors.Is(err, ErrTaken) {
+			if v.ClientToken == "" {
+				continue // another replica took this id in this very millisecond
+			}
+			old, err := s.store.InvocationByToken(ctx, v.Account, v.ClientToken)
+			if !errors.Is(err, ErrNotFound) {
+				return sameRequest(old, err, hash)
+			}
+			continue
+		}
+		if err != nil {
+			return Invocation{}, err
+		}
+		s.feed.tell(Event{New: &v, Tasks: tasks})
+		return v, nil
+	}
+}

@@ -1,0 +1,191 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps rows and decides nothing. It is the sum of small interfaces by noun; code asks for the one it needs.
+//
+// Every method that changes something returns after the change is durable. Methods may be called from many goroutines. A row that is not
+// there is ErrNotFound; a key that exists is ErrTaken. All times are kept to the microsecond, in UTC.
+type Store interface {
+	Accounts
+	Nodes
+	Registrations
+	Commands
+	Invocations
+	Tasks
+	Close() error
+}
+
+// Accounts keeps accounts, access keys and the installation's own settings.
+type Accounts interface {
+	InsertAccount(ctx context.Context, a Account) error
+	Account(ctx context.Context, id AccountID) (Account, error)
+	InsertKey(ctx context.Context, k AccessKey) error
+	// Key finds an access key by its public id, in any account.
+	Key(ctx context.Context, id string) (AccessKey, error)
+	// Setting returns a named value of the installation; ErrNotFound if it was never set.
+	Setting(ctx context.Context, name string) ([]byte, error)
+	// SetSetting sets it if it is not set yet and returns the value that holds, so that replicas agree.
+	SetSetting(ctx context.Context, name string, value []byte) ([]byte, error)
+}
+
+// Page is a stretch of a listing that is ordered newest first, by (A descending, B ascending).
+type Page struct {
+	After  *Cursor // continue after this row; takes precedence over Offset
+	Offset int
+	Limit  int  // must be positive
+	Count  bool // also count all matches
+}
+
+// Cursor is the position of a row in a listing.
+type Cursor struct{ A, B int64 }
+
+// NodeFilter selects nodes; zero fields select all. Lists are alternatives.
+type NodeFilter struct {
+	Account       AccountID
+	Keys          []NodeKey
+	IDs           []string
+	Names         []string
+	Platforms     []Platform
+	Registrations []ID
+	MachineID     string
+	IP            string // private or public
+	Online        *bool  // by LastSeen against Now
+	Now           time.Time
+	ResourceGroup string
+	Tags          []Tag // all of them
+	Removed       bool  // include nodes that were removed
+	GeneratedIDs  bool  // only nodes whose id was left to us
+}
+
+// Nodes keeps machines. Listings order by Key descending (Cursor.A).
+type Nodes interface {
+	// InsertNode stores a new node and returns its key. ErrTaken if the id or the public key is in use by a node that was not removed.
+	InsertNode(ctx context.Context, n Node) (NodeKey, error)
+	// ChangeNode reads a node, lets change decide and writes what it changed, in one transaction.
+	ChangeNode(ctx context.Context, key NodeKey, change func(*Node) error) error
+	Node(ctx context.Context, key NodeKey) (Node, error)
+	// NodeByPublicKey finds a node that was not removed by its nkey.
+	NodeByPublicKey(ctx context.Context, publicKey string) (Node, error)
+	// NodesByID returns those of the named nodes that exist and were not removed, by id.
+	NodesByID(ctx context.Context, account AccountID, ids []string) (map[string]Node, error)
+	ListNodes(ctx context.Context, f NodeFilter, p Page) (rows []Node, total int, err error)
+	// SetLastSeen writes signs of life, never backwards.
+	SetLastSeen(ctx context.Context, seen map[NodeKey]time.Time) error
+	// NodeLoads counts the tasks of some nodes.
+	NodeLoads(ctx context.Context, keys []NodeKey) (map[NodeKey]NodeLoad, error)
+}
+
+// RegistrationFilter selects registration codes.
+type RegistrationFilter struct {
+	Account       AccountID
+	IDs           []ID
+	NamePrefix    string
+	ResourceGroup string
+	Tags          []Tag
+}
+
+// Registrations keeps registration codes. Listings order by ID descending (Cursor.A).
+type Registrations interface {
+	InsertRegistration(ctx context.Context, r RegistrationCode) error
+	// Registration finds a code by its id, in any account.
+	Registration(ctx context.Context, id ID) (RegistrationCode, error)
+	// UseRegistration reads a code, lets use decide whether a machine may join, inserts the node that use returns and writes the
+	// code back, in one transaction.
+	UseRegistration(ctx context.Context, id ID, use func(*RegistrationCode) (Node, error)) (Node, error)
+	ListRegistrations(ctx context.Context, f RegistrationFilter, p Page) (rows []RegistrationCode, total int, err error)
+}
+
+// CommandFilter selects stored commands; zero fields select all. Lists are alternatives, fields add up.
+type CommandFilter struct {
+	Account       AccountID
+	IDs           []ID
+	Name          Pattern
+	Description   Pattern
+	Types         []CommandType
+	ResourceGroup string
+	Tags          []Tag    // all of them
+	TagKeys       []string // all of them
+}
+
+// Pattern matches text; the zero Pattern matches everything.
+type Pattern struct {
+	Text   string
+	Prefix bool // anything may follow
+	Suffix bool // anything may come before
+	Fold   bool // ignore the case of ASCII letters
+}
+
+// Commands keeps stored commands. Listings order by ID descending (Cursor.A) and fill the Invocations and LastInvokedAt fields.
+type Commands interface {
+	// InsertCommand stores a command. With uniqueName, ErrTaken if the account has one of this name in this region.
+	InsertCommand(ctx context.Context, c Command, uniqueName bool) error
+	Command(ctx context.Context, account AccountID, id ID) (Command, error)
+	ChangeCommand(ctx context.Context, account AccountID, id ID, change func(*Command) error) error
+	// DeleteCommands deletes all of them or, if one is missing, none (ErrNotFound). check is called with the number of open invocations of
+	// each inside the transaction and may refuse.
+	DeleteCommands(ctx context.Context, account AccountID, ids []ID, check func(id ID, open int) error) error
+	ListCommands(ctx context.Context, f CommandFilter, p Page) (rows []Command, total int, err error)
+}
+
+// InvocationFilter selects invocations; zero fields select all. Lists are alternatives, fields add up.
+type InvocationFilter struct {
+	Account       AccountID
+	IDs           []ID
+	Commands      []ID
+	Nodes         []NodeKey // invocations that target any of them
+	CommandName   string
+	Type          CommandType
+	Repeat        RepeatMode
+	Open          bool // only those with tasks that have not ended
+	ResourceGroup string
+	Tags          []Tag
+}
+
+// Invocations keeps invocations. Listings order by ID descending (Cursor.A).
+type Invocations interface {
+	// InsertInvocation stores an invocation and its tasks in one transaction. ErrTaken if the id or the client token is in use.
+	InsertInvocation(ctx context.Context, v *Invocation, tasks []Task) error
+	Invocation(ctx context.Context, account AccountID, id ID) (Invocation, error)
+	// InvocationByToken finds an invocation by its client token.
+	InvocationByToken(ctx context.Context, account AccountID, token string) (Invocation, error)
+	ListInvocations(ctx context.Context, f InvocationFilter, p Page) (rows []Invocation, total int, err error)
+	// OpenInvocations returns those with tasks that have not ended, of all accounts, oldest first.
+	OpenInvocations(ctx context.Context) ([]Invocation, error)
+}
+
+// TaskFilter selects tasks; zero fields select all. Lists are alternatives, fields add up.
+type TaskFilter struct {
+	Account       AccountID
+	IDs           []TaskID
+	Invocations   []ID
+	Nodes         []NodeKey
+	Commands      []ID
+	States        []State
+	ResourceGroup string
+	Tags          []Tag // of the invocation
+	Output        bool  // also read Task.Output
+}
+
+// Tasks keeps tasks. Listings order by invocation, newest first (Cursor.A), then by index (Cursor.B).
+type Tasks interface {
+	// ChangeTasks reads the named tasks with their output, lets change decide about each, writes those for which it returned true, and
+	// keeps the counts of their invocations (Invocation.Count and Start), all in one transaction. Names without a row are
+	// passed over. change may be called again if the transaction has to be repeated, with a fresh task.
+	ChangeTasks(ctx context.Context, ids []TaskID, change func(*Task) bool) error
+	ListTasks(ctx context.Context, f TaskFilter, p Page) (rows []Task, total int, err error)
+	// OpenTasks returns the tasks of an invocation that have not ended, by index.
+	OpenTasks(ctx context.Context, id ID) ([]Task, error)
+}
+
+// Blobs keeps long output outside the rows. Keys are made of [a-z0-9/].
+type Blobs interface {
+	// Put stores data durably before it returns; storing the same key again replaces it.
+	Put(ctx context.Context, key string, data []byte) error
+	Get(ctx context.Context, key string) ([]byte, error)
+	// DeleteAll removes every blob whose key begins with prefix.
+	DeleteAll(ctx context.Context, prefix string) error
+}
