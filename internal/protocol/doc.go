@@ -1,0 +1,62 @@
+// Package protocol is the contract between the server and its agents: the messages, the subjects they travel on, their
+// order and their version. Both sides import it and nothing else of each other.
+//
+// # Subjects
+//
+// Each node owns two subjects, named by its decimal node key: the server publishes on In(key) and only that node may
+// subscribe to it; the node publishes on Out(key) and only that node may. A message on Out(key) is therefore proven to
+// come from that node, and no message names its sender.
+//
+// # Order and loss
+//
+// Messages are hints. Any of them may be lost, repeated or reordered, and both sides are right in the end because each
+// has a durable memory: the server its database, the node its journal.
+//
+//   - Run is repeated until the node answers with Received, Started, Output or Finished, or its delivery deadline passes. A node that has
+//     the task in its journal answers with what it knows and starts nothing.
+//   - Stop is repeated until the node answers with Finished. A node that never saw the task writes it down as cancelled, answers Finished with
+//     OutcomeNeverStarted, and refuses a Run that arrives later.
+//   - Output carries positions in the merged stream, so repeats are harmless. Ack.Have is the next position the server wants.
+//   - Finished is repeated until an Ack with Final set arrives, for as long as it takes. It counts only when the server already holds
+//     all output before it; otherwise the Ack asks for the missing part.
+//   - Hello follows every (re)connection and asks the server to repeat what is open for this node. Beat follows every 60 seconds.
+//
+// # Encoding
+//
+// A message is one kind byte followed by fields in the protobuf wire format (tag and type, then a varint or a length and
+// bytes), written by hand: generated code and its runtime would double the size of the agent. Zero values are left out, unknown
+// fields are skipped, so fields can be added without a new version. A struct is never changed in meaning; when the meaning must change,
+// a new kind or field is added and Version gets a dated line.
+package protocol
+
+import "strconv"
+
+// Version is what a side speaks; Hello carries it.
+//
+//	1  2026-11  first version
+const Version = 1
+
+// MaxMessage is the largest message in bytes that either side sends or accepts; Output is cut to fit.
+const MaxMessage = 1 << 20
+
+// OutputChunk is the most output bytes that one Output or Finished message carries.
+const OutputChunk = 256 << 10
+
+// In is the subject on which the server speaks to the node with this key.
+func In(key int64) string { return "errand.in." + strconv.FormatInt(key, 10) }
+
+// Out is the subject on which the node with this key speaks to the server.
+func Out(key int64) string { return "errand.out." + strconv.FormatInt(key, 10) }
+
+// OutAll is the subscription that catches every node's messages.
+const OutAll = "errand.out.*"
+
+// NodeOf returns the node key in an Out subject.
+func NodeOf(subject string) (key int64, ok bool) {
+	const prefix = "errand.out."
+	if len(subject) <= len(prefix) || subject[:len(prefix)] != prefix {
+		return 0, false
+	}
+	key, err := strconv.ParseInt(subject[len(prefix):], 10, 64)
+	return key, err == nil && key > 0
+}

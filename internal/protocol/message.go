@@ -1,0 +1,185 @@
+package protocol
+
+import "fmt"
+
+// Kind is the first byte of a message.
+type Kind byte
+
+// Kinds from the server to a node are below 64, kinds from a node to the server start there.
+const (
+	KindRun  Kind = 1
+	KindStop Kind = 2
+	KindAck  Kind = 3
+
+	KindHello    Kind = 64
+	KindBeat     Kind = 65
+	KindReceived Kind = 66
+	KindStarted  Kind = 67
+	KindOutput   Kind = 68
+	KindFinished Kind = 69
+)
+
+// Task names one execution on one node: the invocation's number and the position of the node among its targets.
+type Task struct {
+	Invocation uint64
+	Index      uint32
+}
+
+// Run asks the node to execute a task at most once.
+type Run struct {
+	Task Task
+	Spec Spec
+	// TTL is how many milliseconds after arrival the task may still be started; 0 means no limit. It is relative because
+	// the two clocks need not agree.
+	TTL uint64
+}
+
+// Spec is what to execute. It is the same for all nodes of an invocation, so the server encodes it once.
+type Spec struct {
+	Content  []byte
+	Type     string // "shell", "powershell", "bat"
+	Launcher string // command line with the script's place in it; empty means the script's own interpreter
+	WorkDir  string // empty means the home of the user
+	User     string // empty means the agent's own user
+	Timeout  uint64 // seconds from the start of the process; 0 means none
+	Grace    uint64 // milliseconds between asking and forcing a process to end
+	KillTree bool   // end all descendants, not just the script
+	Env      map[string]string
+}
+
+// Stop asks the node to end a task, or never to start it.
+type Stop struct {
+	Task Task
+}
+
+// Ack answers Output and Finished after the server has committed them.
+type Ack struct {
+	Task  Task
+	Have  uint64 // next output position wanted
+	Final bool   // the result is stored: the node may forget all but the task's name
+}
+
+// Hello introduces a node after each connection.
+type Hello struct {
+	Version  uint64 // of this protocol
+	Agent    string // release of the agent program
+	BootID   string // changes when the machine starts
+	StartID  string // changes when the agent starts
+	Hostname string
+	OS       string // runtime.GOOS
+	OSName   string // for people, such as "Debian GNU/Linux 12"
+	Kernel   string
+	Arch     string // runtime.GOARCH
+	IPs      []string
+	Clock    int64  // the node's clock, microseconds since 1970
+	Zone     string // the node's time zone name
+	Features []string
+	Active   uint64 // tasks in progress
+}
+
+// Beat says that the node is alive.
+type Beat struct {
+	Clock  int64 // microseconds since 1970
+	Active uint64
+}
+
+// Received says that a task is in the node's journal but waits for its turn.
+type Received struct {
+	Task Task
+}
+
+// Started says that the process runs. Short tasks send only Finished.
+type Started struct {
+	Task Task
+	At   int64 // microseconds since 1970, the node's clock
+}
+
+// Stream tells apart the two outputs of a process.
+type Stream byte
+
+// The streams.
+const (
+	Stdout Stream = 1
+	Stderr Stream = 2
+)
+
+// Span says how many of the following bytes belong to which stream.
+type Span struct {
+	Stream Stream
+	Len    uint32
+}
+
+// Chunk is a piece of merged output: the bytes of both streams in order of arrival.
+type Chunk struct {
+	Off   uint64 // position of the first byte in the merged stream
+	Gap   bool   // what the node had between the server's position and Off is gone: the middle of a very large output
+	Spans []Span
+	Data  []byte
+}
+
+// Output carries a piece of output of a running or ended task.
+type Output struct {
+	Task  Task
+	Chunk Chunk
+}
+
+// Outcome is how a task ended on the node.
+type Outcome byte
+
+// Outcomes. The numbers travel; new ones are added at the end.
+const (
+	OutcomeExited         Outcome = 1 // by itself, with ExitCode
+	OutcomeTimedOut       Outcome = 2
+	OutcomeStopped        Outcome = 3 // after Stop, while running
+	OutcomeNeverStarted   Outcome = 4 // after Stop, before it started
+	OutcomeExpired        Outcome = 5 // arrived, but could not be started within its TTL
+	OutcomeUserNotFound   Outcome = 6
+	OutcomeDirNotFound    Outcome = 7
+	OutcomeDirDenied      Outcome = 8
+	OutcomeNotApplicable  Outcome = 9 // the platform cannot run this type
+	OutcomeNoInterpreter  Outcome = 10
+	OutcomeInvalid        Outcome = 11 // content, launcher or user refused
+	OutcomeNoSpace        Outcome = 12
+	OutcomeReadOnly       Outcome = 13 // read-only file system
+	OutcomeExecFailed     Outcome = 14
+	OutcomeTooMany        Outcome = 15 // the node's limit on waiting tasks
+	OutcomeInterrupted    Outcome = 16 // agent stopped between the journal and the start: nobody knows, nothing is guessed
+	OutcomeSupervisorGone Outcome = 17 // the supervising process was killed
+	OutcomeRebooted       Outcome = 18
+	OutcomeOutOfMemory    Outcome = 19
+	OutcomeAgentFault     Outcome = 20
+	outcomeEnd            Outcome = 21
+)
+
+// Valid reports whether o is a known outcome.
+func (o Outcome) Valid() bool { return o > 0 && o < outcomeEnd }
+
+// Finished is the result of a task.
+type Finished struct {
+	Task     Task
+	Outcome  Outcome
+	ExitCode int64
+	Signal   uint64 // number of the signal that ended the process, 0 if none
+	Detail   string // for people: which user, which directory, which errno
+	Started  int64  // microseconds since 1970; 0 if it never started
+	Ended    int64
+	Stdout   uint64 // bytes printed in all, kept or not
+	Stderr   uint64
+	// Last holds the final piece of output, all of it when it was small.
+	Last Chunk
+	// End is the position after the last kept byte; the result counts once the server holds everything before it.
+	End uint64
+	// DrainCut says that a child kept the output open, so that later bytes are not part of the result.
+	DrainCut bool
+}
+
+// KindOf returns the kind of an encoded message.
+func KindOf(b []byte) (Kind, error) {
+	if len(b) == 0 {
+		return 0, fmt.Errorf("%w: empty", ErrMalformed)
+	}
+	if len(b) > MaxMessage {
+		return 0, fmt.Errorf("%w: %d bytes", ErrMalformed, len(b))
+	}
+	return Kind(b[0]), nil
+}
