@@ -1,0 +1,238 @@
+// Package broker is the NATS server inside the server process, for installations without a NATS cluster of their own. It lets a node in when
+// it holds the key of an enrolled machine, and confines it to its own two subjects.
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"errand/internal/protocol"
+)
+
+// Config is what a Broker is made of.
+type Config struct {
+	Listen string // HOST:PORT; port 0 takes a free one
+	TLS    *tls.Config
+	Log    *slog.Logger
+	// Admit returns the key of the node that may connect with this nkey.
+	Admit func(ctx context.Context, publicKey string) (key int64, err error)
+	// Gone is called when the last connection of a node has ended.
+	Gone func(key int64)
+}
+
+// Broker is a running NATS server.
+type Broker struct {
+	ns     *server.Server
+	nodes  *server.Account
+	system *server.Account
+	secret string // proves this process's own connections
+	watch  *nats.Conn
+	config Config
+
+	mu    sync.Mutex
+	conns map[int64]int // connections by node key
+	keys  map[string]int64
+}
+
+// Start runs a broker.
+func Start(c Config) (*Broker, error) {
+	host, portText, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("agent address: %w", err)
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return nil, fmt.Errorf("agent address %q: %w", c.Listen, err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	b := &Broker{
+		config: c, nodes: server.NewAccount("NODES"), system: server.NewAccount("SYSTEM"), secret: secret(),
+		conns: map[int64]int{}, keys: map[string]int64{},
+	}
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "errand", Host: host, Port: port, NoSigs: true, NoLog: false,
+		TLS: true, TLSConfig: c.TLS, TLSTimeout: 10, AuthTimeout: 15,
+		AlwaysEnableNonce: true, CustomClientAuthentication: b,
+		Accounts: []*server.Account{b.nodes, b.system}, SystemAccount: "SYSTEM",
+		MaxPayload: protocol.MaxMessage, MaxControlLine: 1024, MaxSubs: 64,
+		PingInterval: 30 * time.Second, MaxPingsOut: 2, WriteDeadline: 10 * time.Second,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	ns.SetLoggerV2(logger{c.Log}, false, false, false)
+	b.ns = ns
+	ns.Start()
+	if !ns.ReadyForConnections(15 * time.Second) {
+		ns.Shutdown()
+		return nil, fmt.Errorf("broker does not listen on %s", c.Listen)
+	}
+	if err := b.watchDisconnects(); err != nil {
+		ns.Shutdown()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Addr is where nodes connect.
+func (b *Broker) Addr() *net.TCPAddr {
+	addr, _ := b.ns.Addr().(*net.TCPAddr)
+	return addr
+}
+
+// Connections is how many connections there are, this process's own included.
+func (b *Broker) Connections() int { return b.ns.NumClients() }
+
+// Connect opens a connection of this process that may use all subjects.
+func (b *Broker) Connect() (*nats.Conn, error) { return b.connect(ownNodes) }
+
+// Stop ends all connections and the broker.
+func (b *Broker) Stop() {
+	b.watch.Close()
+	b.ns.Shutdown()
+	b.ns.WaitForShutdown()
+}
+
+// Names under which this process connects to its own broker.
+const (
+	ownNodes  = "server"
+	ownSystem = "watch"
+)
+
+func (b *Broker) connect(user string) (*nats.Conn, error) {
+	nc, err := nats.Connect("", nats.InProcessServer(b.ns), nats.UserInfo(user, b.secret), nats.Name(user))
+	if err != nil {
+		return nil, fmt.Errorf("connect to own broker: %w", err)
+	}
+	return nc, nil
+}
+
+// Check admits a connection: this process by its secret, a node by its signature over the server's nonce.
+func (b *Broker) Check(c server.ClientAuthentication) bool {
+	opts := c.GetOpts()
+	if opts.Nkey == "" {
+		switch {
+		case opts.Password != b.secret: // the secret is random for each start, so timing tells nothing useful
+			return false
+		case opts.Username == ownSystem:
+			c.RegisterUser(&server.User{Username: ownSystem, Account: b.system})
+		default:
+			c.RegisterUser(&server.User{Username: ownNodes, Account: b.nodes})
+		}
+		return true
+	}
+	if err := verify(opts.Nkey, opts.Sig, c.GetNonce()); err != nil {
+		b.config.Log.Warn("node refused", "key", opts.Nkey, "source", c.RemoteAddress(), "error", err)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	key, err := b.config.Admit(ctx, opts.Nkey)
+	if err != nil {
+		b.config.Log.Warn("node refused", "key", opts.Nkey, "source", c.RemoteAddress(), "error", err)
+		return false
+	}
+	b.mu.Lock()
+	b.keys[opts.Nkey] = key
+	b.conns[key]++
+	b.mu.Unlock()
+	c.RegisterUser(&server.User{
+		Username: strconv.FormatInt(key, 10), Account: b.nodes,
+		Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: []string{protocol.Out(key)}},
+			Subscribe: &server.SubjectPermission{Allow: []string{protocol.In(key)}},
+		},
+	})
+	return true
+}
+
+func verify(publicKey, signature string, nonce []byte) error {
+	if !nkeys.IsValidPublicUserKey(publicKey) {
+		return errors.New("not a user key")
+	}
+	sig, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
+	k, err := nkeys.FromPublicKey(publicKey)
+	if err != nil {
+		return err
+	}
+	return k.Verify(nonce, sig)
+}
+
+// watchDisconnects follows the broker's own events to learn when nodes go away.
+func (b *Broker) watchDisconnects() error {
+	nc, err := b.connect(ownSystem)
+	if err != nil {
+		return err
+	}
+	b.watch = nc
+	_, err = nc.Subscribe("$SYS.ACCOUNT.NODES.DISCONNECT", func(m *nats.Msg) {
+		var e struct {
+			Client struct {
+				User string `json:"user"`
+			} `json:"client"`
+		}
+		if err := json.Unmarshal(m.Data, &e); err != nil {
+			b.config.Log.Error("broker event", "error", err)
+			return
+		}
+		b.left(e.Client.User)
+	})
+	if err != nil {
+		return fmt.Errorf("watch connections: %w", err)
+	}
+	return nc.Flush()
+}
+
+// left counts a connection out. user is the nkey or the node key, depending on which the broker reports.
+func (b *Broker) left(user string) {
+	b.mu.Lock()
+	key, ok := b.keys[user]
+	if !ok {
+		key, _ = strconv.ParseInt(user, 10, 64)
+	}
+	b.conns[key]--
+	last := b.conns[key] <= 0
+	if last {
+		delete(b.conns, key)
+		delete(b.keys, user)
+	}
+	b.mu.Unlock()
+	if last && key > 0 {
+		b.config.Gone(key)
+	}
+}
+
+func secret() string {
+	var s [32]byte
+	_, _ = rand.Read(s[:]) // never fails: crypto/rand aborts the process instead
+	return base64.RawURLEncoding.EncodeToString(s[:])
+}
+
+// logger passes the broker's words on.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l logger) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l logger) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+func (l logger) Errorf(format string, v ...any)  { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l logger) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l logger) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }

@@ -1,0 +1,113 @@
+package bus
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"errand/internal/protocol"
+)
+
+// ServerName is the name in the broker's certificate. The nodes' trust is in the installation's own CA, not in host names, so that a
+// broker may be reached by any address.
+const ServerName = "errand"
+
+// NodeConfig is what a node needs to connect.
+type NodeConfig struct {
+	URLs      []string
+	CA        []byte // PEM
+	Key       int64  // names the subjects
+	PublicKey string // nkey
+	Sign      func(nonce []byte) ([]byte, error)
+	Log       *slog.Logger
+	// Message is called for each message of the server, one after another.
+	Message func(msg []byte)
+	// Connected is called after each connection and reconnection.
+	Connected func()
+}
+
+// Node is a node's end of the bus.
+type Node struct {
+	nc  *nats.Conn
+	out string
+}
+
+// ErrOffline says that there is no connection right now.
+var ErrOffline = errors.New("not connected")
+
+// Dial starts to connect and returns at once; the connection is made and kept in the background until Close.
+func Dial(c NodeConfig) (*Node, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(c.CA) {
+		return nil, errors.New("the server's CA certificate cannot be read")
+	}
+	connected := func(nc *nats.Conn) {
+		c.Log.Info("connected", "url", nc.ConnectedUrlRedacted())
+		c.Connected()
+	}
+	nc, err := nats.Connect("",
+		servers(c.URLs),
+		nats.Name("node "+c.PublicKey),
+		nats.Nkey(c.PublicKey, c.Sign),
+		nats.Secure(&tls.Config{
+			RootCAs: roots, ServerName: ServerName, MinVersion: tls.VersionTLS13,
+			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+		}),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.ReconnectBufSize(-1), // what cannot be sent now is repeated from the journal, not from memory
+		nats.PingInterval(20*time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.IgnoreAuthErrorAbort(), // a node that is refused tries again, more and more slowly
+		nats.ConnectHandler(connected),
+		nats.ReconnectHandler(connected),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				c.Log.Warn("connection lost", "error", err)
+			}
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.Log.Warn("bus", "error", err) }),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", c.URLs, err)
+	}
+	if _, err := nc.Subscribe(protocol.In(c.Key), func(m *nats.Msg) { c.Message(m.Data) }); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	return &Node{nc: nc, out: protocol.Out(c.Key)}, nil
+}
+
+func servers(urls []string) nats.Option {
+	return func(o *nats.Options) error {
+		o.Servers = urls
+		return nil
+	}
+}
+
+// reconnectDelay is full jitter between 0.2 s and a bound that doubles up to 30 s, so that a fleet does not come back all at once.
+func reconnectDelay(attempts int) time.Duration {
+	most := min(30*time.Second, 400*time.Millisecond<<min(attempts, 10))
+	return 200*time.Millisecond + rand.N(most)
+}
+
+// Publish sends a message to the server; ErrOffline if there is no connection.
+func (n *Node) Publish(msg []byte) error {
+	if !n.nc.IsConnected() {
+		return ErrOffline
+	}
+	return n.nc.Publish(n.out, msg)
+}
+
+// Close ends the connection after what was published has left.
+func (n *Node) Close() {
+	_ = n.nc.FlushTimeout(time.Second) // a courtesy: what does not leave now is repeated later
+	n.nc.Close()
+}
