@@ -1,0 +1,226 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"errand/internal/core"
+	"errand/internal/protocol"
+)
+
+const (
+	maxBatch = 1024
+	// bulkSize is the output in one report from which on it is written apart from the others.
+	bulkSize = 16 << 10
+	// maxSkew is how far a node's clock may be off before its times are corrected.
+	maxSkew = 2 * time.Second
+	// maxDetail bounds what a node may add to a result for people to read, in bytes.
+	maxDetail = 1 << 10
+)
+
+// Receive takes one message of a node. It decodes and queues; nothing here waits.
+func (d *Dispatcher) Receive(key int64, msg []byte) {
+	node := core.NodeKey(key)
+	kind, err := protocol.KindOf(msg)
+	if err == nil {
+		err = d.receive(node, kind, msg)
+	}
+	if err != nil {
+		d.metrics.Reports.WithLabelValues("malformed").Inc()
+		d.log.Warn("message from node set aside", "node", node, "error", err)
+		return
+	}
+	d.svc.Seen(node, d.now())
+}
+
+func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) error {
+	switch kind {
+	case protocol.KindHello:
+		m, err := protocol.DecodeHello(msg)
+		if err != nil {
+			return err
+		}
+		d.count("hello")
+		d.clock(node, m.Clock)
+		d.hellos.put(hello{node, m})
+	case protocol.KindBeat:
+		m, err := protocol.DecodeBeat(msg)
+		if err != nil {
+			return err
+		}
+		d.count("beat")
+		d.clock(node, m.Clock)
+	case protocol.KindReceived:
+		m, err := protocol.DecodeReceived(msg)
+		if err != nil {
+			return err
+		}
+		d.count("received")
+		d.small.put(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportReceived})
+	case protocol.KindStarted:
+		m, err := protocol.DecodeStarted(msg)
+		if err != nil {
+			return err
+		}
+		d.count("started")
+		d.small.put(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportStarted, At: d.time(node, m.At)})
+	case protocol.KindOutput:
+		m, err := protocol.DecodeOutput(msg)
+		if err != nil {
+			return err
+		}
+		d.count("output")
+		d.queue(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportOutput, Chunk: chunk(m.Chunk)})
+	case protocol.KindFinished:
+		m, err := protocol.DecodeFinished(msg)
+		if err != nil {
+			return err
+		}
+		d.count("finished")
+		d.queue(d.ended(node, &m))
+	default:
+		return fmt.Errorf("%w: kind %d", protocol.ErrMalformed, kind)
+	}
+	return nil
+}
+
+func (d *Dispatcher) count(kind string) { d.metrics.Reports.WithLabelValues(kind).Inc() }
+
+// queue puts a report with output into its lane. A task always has the same bulk lane, so that its pieces stay in order.
+func (d *Dispatcher) queue(r core.Report) {
+	if len(r.Chunk.Data) < bulkSize {
+		d.small.put(r)
+		return
+	}
+	lane := (uint64(r.Task.Invocation) + uint64(r.Task.Index)) % bulkLanes
+	d.bulk[lane].put(r)
+}
+
+// collect commits reports in batches and answers the nodes. A batch that cannot be committed is not answered: the nodes repeat it.
+func (d *Dispatcher) collect(ctx context.Context, lane *queue[core.Report]) error {
+	for {
+		batch := lane.take(ctx, maxBatch)
+		if batch == nil {
+			return nil
+		}
+		start := d.now()
+		answers, err := d.svc.Report(ctx, batch)
+		if err != nil {
+			if ctx.Err() == nil {
+				d.log.Error("commit reports", "count", len(batch), "error", err)
+			}
+			continue
+		}
+		d.metrics.Batch.Observe(float64(len(batch)))
+		d.metrics.Commit.Observe(d.now().Sub(start).Seconds())
+		d.note(batch, answers)
+		for _, a := range answers {
+			m := protocol.Ack{Task: wireTask(a.Task), Have: a.Have, Final: a.Final}
+			d.send(a.Node, m.Append(nil))
+		}
+	}
+}
+
+// note keeps memory in step with what was committed.
+func (d *Dispatcher) note(batch []core.Report, answers []core.Answer) {
+	now := d.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range batch {
+		r := &batch[i]
+		t := d.find(r.Task)
+		if t == nil || t.Node != r.Node {
+			continue
+		}
+		t.ReceivedAt = now
+		if t.State.Waiting() && (r.Kind == core.ReportStarted || r.Kind == core.ReportOutput) {
+			t.State, t.StartedAt = core.Running, now
+		}
+		if r.Kind == core.ReportEnded {
+			d.metrics.Ended.WithLabelValues(r.State.String()).Inc()
+		}
+	}
+	for _, a := range answers {
+		if t := d.find(a.Task); a.Final && t != nil && t.Node == a.Node {
+			d.drop(a.Task)
+		}
+	}
+}
+
+// ends says what each outcome means to the core.
+var ends = map[protocol.Outcome]struct {
+	state core.State
+	cause core.Cause
+}{
+	protocol.OutcomeExited:         {core.Failed, core.CauseExitNonzero}, // with code 0: succeeded
+	protocol.OutcomeTimedOut:       {core.TimedOut, core.CauseExecTimeout},
+	protocol.OutcomeStopped:        {core.Terminated, core.CauseInterrupted},
+	protocol.OutcomeNeverStarted:   {core.Cancelled, core.CauseInterrupted},
+	protocol.OutcomeExpired:        {core.DeliveryFailed, core.CauseDeliveryTimeout},
+	protocol.OutcomeUserNotFound:   {core.StartFailed, core.CauseUserNotFound},
+	protocol.OutcomeDirNotFound:    {core.StartFailed, core.CauseDirNotFound},
+	protocol.OutcomeDirDenied:      {core.StartFailed, core.CauseDirDenied},
+	protocol.OutcomeNotApplicable:  {core.Invalid, core.CauseNotApplicable},
+	protocol.OutcomeNoInterpreter:  {core.StartFailed, core.CauseNoInterpreter},
+	protocol.OutcomeInvalid:        {core.Invalid, core.CauseInvalidContent},
+	protocol.OutcomeNoSpace:        {core.StartFailed, core.CauseNoSpace},
+	protocol.OutcomeReadOnly:       {core.StartFailed, core.CauseReadOnly},
+	protocol.OutcomeExecFailed:     {core.StartFailed, core.CauseExecFailed},
+	protocol.OutcomeTooMany:        {core.StartFailed, core.CauseConcurrencyLimit},
+	protocol.OutcomeInterrupted:    {core.Exception, core.CauseJournalGap},
+	protocol.OutcomeSupervisorGone: {core.Exception, core.CauseSupervisorGone},
+	protocol.OutcomeRebooted:       {core.Exception, core.CauseRebooted},
+	protocol.OutcomeOutOfMemory:    {core.Failed, core.CauseOutOfMemory},
+	protocol.OutcomeAgentFault:     {core.Exception, core.CauseException},
+}
+
+func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report {
+	end := ends[m.Outcome]
+	r := core.Report{
+		Task: taskID(m.Task), Node: node, Kind: core.ReportEnded, Chunk: chunk(m.Last), State: end.state, Cause: end.cause,
+		Detail: m.Detail[:min(len(m.Detail), maxDetail)], Signal: uint8(m.Signal), Started: d.time(node, m.Started), Ended: d.time(node, m.Ended), //nolint:gosec // signals are small
+		Stdout: m.Stdout, Stderr: m.Stderr, End: m.End, DrainCut: m.DrainCut,
+	}
+	if m.Outcome == protocol.OutcomeExited || m.Outcome == protocol.OutcomeOutOfMemory {
+		r.Exited, r.ExitCode = true, int32(m.ExitCode) //nolint:gosec // exit codes are small
+		if m.ExitCode == 0 {
+			r.State, r.Cause = core.Succeeded, core.NoCause
+		}
+	}
+	return r
+}
+
+// clock notes how far a node's clock is off.
+func (d *Dispatcher) clock(node core.NodeKey, micros int64) {
+	skew := d.now().Sub(time.UnixMicro(micros))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if skew.Abs() > maxSkew {
+		d.skew[node] = skew
+	} else {
+		delete(d.skew, node)
+	}
+}
+
+// time turns a node's time into ours; zero stays zero.
+func (d *Dispatcher) time(node core.NodeKey, micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.UnixMicro(micros).UTC().Add(d.skew[node]).Truncate(time.Microsecond)
+}
+
+func taskID(t protocol.Task) core.TaskID {
+	return core.TaskID{Invocation: core.ID(t.Invocation), Index: t.Index}
+}
+
+func chunk(c protocol.Chunk) core.Chunk {
+	out := core.Chunk{Off: c.Off, Gap: c.Gap, Data: c.Data, Spans: make([]core.Span, len(c.Spans))}
+	for i, s := range c.Spans {
+		out.Spans[i] = core.Span{Stream: core.Stream(s.Stream), Len: s.Len}
+	}
+	return out
+}

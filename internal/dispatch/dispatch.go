@@ -1,0 +1,117 @@
+// Package dispatch moves tasks between the store and the nodes: it delivers what was committed, collects what nodes report, repeats what was
+// not answered and gives up what stays silent. What it holds in memory is a copy of what is open in the store, rebuilt at each start; losing it
+// loses nothing.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"errand/internal/core"
+	"errand/internal/telemetry"
+)
+
+// Sender is the way to the nodes.
+type Sender interface {
+	// Send publishes a message for one node and does not wait.
+	Send(node int64, msg []byte) error
+}
+
+// Config is what a Dispatcher is made of.
+type Config struct {
+	Service *core.Service
+	Feed    *core.Feed
+	Bus     Sender
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics *telemetry.Metrics
+}
+
+// Dispatcher runs the server's loops.
+type Dispatcher struct {
+	svc     *core.Service
+	bus     Sender
+	now     func() time.Time
+	log     *slog.Logger
+	metrics *telemetry.Metrics
+
+	events *queue[core.Event]
+	hellos *queue[hello]
+	small  *queue[core.Report] // reports that fit into rows
+	bulk   [bulkLanes]*queue[core.Report]
+
+	mu     sync.Mutex
+	open   map[core.ID]*invocation
+	byNode map[core.NodeKey]map[core.TaskID]*task
+	skew   map[core.NodeKey]time.Duration // how far a node's clock is behind ours, where it matters
+
+	stop context.CancelFunc
+	done chan error
+}
+
+// bulkLanes is how many tasks' long outputs are written at the same time, apart from everything else.
+const bulkLanes = 4
+
+// New puts a Dispatcher together.
+func New(c Config) *Dispatcher {
+	d := &Dispatcher{
+		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics,
+		events: newQueue[core.Event](), hellos: newQueue[hello](), small: newQueue[core.Report](),
+		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
+		done: make(chan error, 1),
+	}
+	for i := range d.bulk {
+		d.bulk[i] = newQueue[core.Report]()
+	}
+	c.Feed.Listen(d.events.put)
+	return d
+}
+
+// Start takes up what is open in the store and starts the loops. Nodes that connect afterwards get what waits for them.
+func (d *Dispatcher) Start(ctx context.Context) error {
+	err := d.svc.Open(ctx, func(v core.Invocation, tasks []core.Task) error {
+		d.add(&v, tasks)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take up open invocations: %w", err)
+	}
+	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
+	loops := []func(context.Context) error{d.deliver, d.greet, d.tend, d.flush, func(ctx context.Context) error { return d.collect(ctx, d.small) }}
+	for _, lane := range d.bulk {
+		loops = append(loops, func(ctx context.Context) error { return d.collect(ctx, lane) })
+	}
+	errs := make(chan error, len(loops))
+	for _, loop := range loops {
+		go func() { errs <- loop(ctx) }()
+	}
+	go func() {
+		var all error
+		for range loops {
+			all = errors.Join(all, <-errs)
+		}
+		d.done <- all
+	}()
+	return nil
+}
+
+// Stop ends the loops and waits for them; what they were about to do is in the store.
+func (d *Dispatcher) Stop() error {
+	d.stop()
+	return <-d.done
+}
+
+// Open is how many tasks have not ended, as far as this process knows.
+func (d *Dispatcher) Open() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, v := range d.open {
+		n += len(v.tasks)
+	}
+	return n
+}

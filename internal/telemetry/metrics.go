@@ -1,0 +1,68 @@
+// Package telemetry holds the numbers that an operator watches: Prometheus series, all named errand_….
+package telemetry
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the series of one server.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	Calls       *prometheus.CounterVec   // by dialect, action and vendor error code
+	CallSeconds *prometheus.HistogramVec // by dialect and action
+	Delivered   prometheus.Counter       // Run messages handed to the bus, repeats included
+	Reports     *prometheus.CounterVec   // messages from nodes, by kind
+	Batch       prometheus.Histogram     // reports committed together
+	Commit      prometheus.Histogram     // seconds to commit a batch
+	Ended       *prometheus.CounterVec   // tasks that ended, by state
+}
+
+// NewMetrics makes the series. gauges are read at each scrape.
+func NewMetrics(gauges map[string]Gauge) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "errand_api_calls_total", Help: "API calls answered, by dialect, action and error code (empty on success).",
+		}, []string{"dialect", "action", "code"}),
+		CallSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "errand_api_call_seconds", Help: "Time to answer an API call.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+		}, []string{"dialect", "action"}),
+		Delivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "errand_tasks_delivered_total", Help: "Tasks handed to the bus, repeats included.",
+		}),
+		Reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "errand_node_messages_total", Help: "Messages received from nodes, by kind.",
+		}, []string{"kind"}),
+		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "errand_report_batch_size", Help: "Reports committed in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+		}),
+		Commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "errand_report_commit_seconds", Help: "Time to commit a batch of reports.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}),
+		Ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "errand_tasks_ended_total", Help: "Tasks that ended, by state.",
+		}, []string{"state"}),
+	}
+	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Batch, m.Commit, m.Ended,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: "errand"}))
+	for name, g := range gauges {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: g.Help}, g.Read))
+	}
+	return m
+}
+
+// Gauge is a number read when somebody looks.
+type Gauge struct {
+	Help string
+	Read func() float64
+}
+
+// Handler serves the series.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
