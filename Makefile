@@ -1,0 +1,101 @@
+SHELL       := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+FUZZTIME ?= 5s
+BENCH    ?= .
+SOAK     ?= 50
+
+GOLANGCI_VERSION := v2.15.0
+# Kept outside the tree, so that a fresh clone finds it, and apart for each
+# version of Go, because a linter reads only what its own compiler could.
+TOOLS         ?= $(HOME)/.cache/errand/tools
+GOLANGCI_DIR  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)-$(shell go env GOVERSION)
+GOLANGCI_LINT := $(GOLANGCI_DIR)/golangci-lint
+
+NODE_STORIES := internal/api/apitest/node
+NODE_STAMP   := $(patsubst %/package.json,%/node_modules/.installed,$(wildcard $(NODE_STORIES)/package.json))
+
+# Where kill -9, cut cables and full disks are tested.
+FAULTS := ./internal/stacktest/... ./internal/dispatch/... ./internal/agent/...
+
+##@ Everyday
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN { FS = ":.*## "; print "make TARGET" } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/errand and bin/errand-agent, static
+	CGO_ENABLED=0 go build -trimpath -o bin/errand ./cmd/errand
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/errand-agent ./cmd/errand-agent
+
+.PHONY: test
+test: deps vet lint ## Install what is missing, then vet, lint and race-enabled tests of everything
+	go test -race -count=1 -timeout=20m ./...
+
+.PHONY: test-fast
+test-fast: ## Run the tests that changed, without the race detector
+	go test ./...
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check style, formatting and who imports whom
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the code and group its imports
+	$(GOLANGCI_LINT) fmt ./...
+
+##@ At length
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (5s) each
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH (all)
+	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: faults
+faults: ## Run the fault tests once and name each
+	go test -race -count=1 -timeout=20m -v $(FAULTS)
+
+.PHONY: soak
+soak: ## Run the fault tests SOAK (50) times in shuffled order
+	go test -race -count=$(SOAK) -shuffle=on -timeout=12h -failfast $(FAULTS)
+
+.PHONY: cross
+cross: ## Check that the agent builds for Windows and macOS
+	@for os in windows darwin; do \
+		echo "GOOS=$$os"; \
+		GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./internal/agent/... ./cmd/errand-agent; \
+	done
+
+##@ Housekeeping
+
+.PHONY: deps
+deps: packages $(GOLANGCI_LINT) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
+
+.PHONY: packages
+packages:
+	@scripts/deps
+
+$(GOLANGCI_LINT): | packages
+	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+# Exact versions stand in package.json. There is no lock file, because it would
+# record the address of whichever registry filled it.
+$(NODE_STAMP): $(NODE_STORIES)/package.json | packages
+	cd $(NODE_STORIES) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf bin $(NODE_STORIES)/node_modules
