@@ -110,6 +110,7 @@ func (t *Task) become(s State, cause Cause, now time.Time) bool {
 	if t.State == s || !t.State.CanBecome(s) {
 		return false
 	}
+	t.Late = t.Late || t.State.Presumed()
 	t.State, t.Cause, t.UpdatedAt = s, cause, now
 	if s.Ended() && t.EndedAt.IsZero() {
 		t.EndedAt = now

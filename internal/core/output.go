@@ -222,9 +222,7 @@ func (w Window) Cut(head, tail []byte, total uint64) (shown []byte, dropped uint
 	tail = tail[max(0, len(tail)-w.Tail):]
 	if w.Text {
 		head = head[:len(head)-partialEnd(head)]
-		if n := partialStart(tail); n < len(tail) {
-			tail = tail[n:]
-		}
+		tail = tail[partialStart(tail):]
 	}
 	shown = append(append(make([]byte, 0, len(head)+len(tail)), head...), tail...)
 	if n := uint64(len(shown)); total > n {

@@ -110,3 +110,10 @@ func (s *Service) NodeByPublicKey(ctx context.Context, publicKey string) (Node, 
 	}
 	return n, err
 }
+
+// ConnectedNodes is how many nodes are connected to this process.
+func (s *Service) ConnectedNodes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.linked)
+}

@@ -199,9 +199,6 @@ func (t *Task) reach(s State, cause Cause, now time.Time) bool {
 func (t *Task) end(r *Report, now time.Time) bool {
 	before := *t
 	t.EndedAt = time.Time{}
-	if before.State.Presumed() {
-		t.Late = true
-	}
 	if !t.reach(r.State, r.Cause, now) {
 		*t = before
 		return false

@@ -1,0 +1,84 @@
+// Command errand is the whole product in one program: the server, the agent and the client commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"errand/internal/agent/executor"
+	"errand/internal/agent/program"
+)
+
+// version is set when a release is built.
+var version = "0.1.0"
+
+func main() { os.Exit(run(os.Args)) }
+
+func run(args []string) int {
+	if len(args) == 3 && args[1] == executor.SuperviseArg {
+		return executor.Supervise(args[2])
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if len(args) > 1 && args[1] == "agent" {
+		return program.Main(ctx, "errand agent", version, args[2:], os.Stderr)
+	}
+	root := newRoot()
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	default:
+		fmt.Fprintln(os.Stderr, "errand:", err)
+		return 1
+	}
+}
+
+// exitCode ends the process with a code of its own and says nothing: what there is to say has been said.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "errand",
+		Short:         "Run commands on every machine you own, and keep every result",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return fromEnvironment(cmd.Flags())
+		},
+	}
+	root.AddCommand(newServer(), newTry(), newUp(), newBench(), &cobra.Command{
+		Use: "agent", Short: "Run the agent of one machine (errand agent --help)", DisableFlagParsing: true,
+		Run: func(*cobra.Command, []string) {}, // run handles it before cobra is asked
+	})
+	return root
+}
+
+// fromEnvironment sets each flag that was not given from ERRAND_<FLAG>.
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "ERRAND_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if v, ok := os.LookupEnv(name); ok && v != "" && !f.Changed {
+			if err := flags.Set(f.Name, v); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	return errors.Join(errs...)
+}

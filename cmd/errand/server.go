@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"errand/internal/server"
+)
+
+// serverFlags are the flags that every command with a server in it has.
+type serverFlags struct {
+	server.Config
+	level       string
+	databaseURL string
+	natsURL     string
+}
+
+func (f *serverFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8470", "address for callers and enrolment, `HOST:PORT`")
+	flags.StringVar(&f.AgentListen, "agent-listen", "127.0.0.1:8471", "address for agents, `HOST:PORT`")
+	flags.StringVar(&f.Advertise, "agent-advertise", "", "address that agents are told to connect to, `HOST[:PORT]`; left out, the host they enrolled at")
+	flags.StringVar(&f.TLSCert, "tls-cert", "", "certificate `FILE` for HTTPS")
+	flags.StringVar(&f.TLSKey, "tls-key", "", "key `FILE` for HTTPS")
+	flags.BoolVar(&f.InsecureHTTP, "insecure-http", false, "allow plain HTTP on addresses that are not loopback")
+	flags.StringSliceVar(&f.Regions, "region", nil, "region `NAME` that exists here besides the vendors' own; the first is the default")
+	flags.StringVar(&f.level, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
+}
+
+// fill completes the configuration with what does not come from flags.
+func (f *serverFlags) fill() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.level)); err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	f.Now = time.Now
+	f.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	f.Notice = os.Stderr
+	f.RootKeyID = os.Getenv("ERRAND_ROOT_ACCESS_KEY_ID")
+	f.RootSecret = os.Getenv("ERRAND_ROOT_ACCESS_KEY_SECRET")
+	f.SealKey = os.Getenv("ERRAND_SEAL_KEY")
+	return nil
+}
+
+func newServer() *cobra.Command {
+	var f serverFlags
+	cmd := &cobra.Command{
+		Use:   "server --data DIR",
+		Short: "Run the server",
+		Long: `Runs the server: the four vendors' APIs, enrolment and metrics on --listen, agents on --agent-listen.
+
+Everything that must survive is in --data; starting again with the same folder loses nothing. The first start makes
+the root account and its access key: from ERRAND_ROOT_ACCESS_KEY_ID and ERRAND_ROOT_ACCESS_KEY_SECRET if they are set,
+otherwise generated, printed once and kept in DIR/root-credentials.json.
+
+Every flag can be set by an environment variable: --agent-listen by ERRAND_AGENT_LISTEN, and so on. ERRAND_SEAL_KEY
+(64 hex digits) replaces the sealing key kept in DIR/seal.key.`,
+		Example: `  errand server --data /var/lib/errand
+  errand server --data /var/lib/errand --listen 0.0.0.0:443 --agent-listen 0.0.0.0:8471 --tls-cert errand.pem --tls-key errand.key`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.fill(); err != nil {
+				return err
+			}
+			return serve(cmd.Context(), &f)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.Data, "data", "", "`DIR` for everything that must survive")
+	return cmd
+}
+
+// stopTimeout is how long calls in progress may take to end.
+const stopTimeout = 15 * time.Second
+
+func serve(ctx context.Context, f *serverFlags) error {
+	s, err := server.Start(ctx, f.Config)
+	if err != nil {
+		return err
+	}
+	f.Log.Info("serving", "url", s.URL(), "agents", s.AgentAddr(), "data", f.Data)
+	err = s.Wait(ctx)
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if stopErr := s.Stop(stopCtx); err == nil {
+		err = stopErr
+	}
+	return err
+}

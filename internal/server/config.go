@@ -1,0 +1,59 @@
+// Package server puts the server's parts together in order and takes them apart again. It is the only package that knows every dialect and
+// every store.
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Config is what a Server is started with.
+type Config struct {
+	Data         string // folder for everything that must survive
+	Listen       string // HOST:PORT for callers and enrolment
+	AgentListen  string // HOST:PORT for nodes
+	Advertise    string // HOST or HOST:PORT that nodes are told to connect to; empty: the host they enrolled at, with AgentListen's port
+	TLSCert      string // file; empty serves plain HTTP
+	TLSKey       string
+	InsecureHTTP bool // plain HTTP on addresses that are not loopback
+	Regions      []string
+
+	RootKeyID  string // of the root key made on the first start; empty generates one
+	RootSecret string
+	SealKey    string // 64 hex digits; empty keeps a generated key in Data
+
+	Now func() time.Time
+	Log *slog.Logger
+	// Notice gets what the operator must read once, such as a generated root key.
+	Notice io.Writer
+}
+
+func (c *Config) check() error {
+	if c.Data == "" {
+		return errors.New("no data folder given")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("a certificate and its key go together")
+	}
+	if (c.RootKeyID == "") != (c.RootSecret == "") {
+		return errors.New("a root access key id and its secret go together")
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen address: %w", err)
+	}
+	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
+		return fmt.Errorf("plain HTTP on %q would send requests and results in clear: give a certificate, listen on loopback, or allow it with --insecure-http", c.Listen)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}

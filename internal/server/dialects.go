@@ -1,0 +1,18 @@
+package server
+
+import (
+	"errand/internal/api"
+	"errand/internal/api/ecs"
+	"errand/internal/api/eflo"
+	"errand/internal/api/native"
+	"errand/internal/api/sign"
+	"errand/internal/api/tat"
+	"errand/internal/api/zos"
+	"errand/internal/core"
+)
+
+// dialects lists every dialect, in the order in which requests are offered to them.
+func dialects(c *Config, svc *core.Service) []api.Dialect {
+	env := api.Env{Service: svc, Now: c.Now, Nonces: new(sign.NonceCache), Regions: c.Regions}
+	return []api.Dialect{native.New(env), zos.New(env), tat.New(env), eflo.New(env), ecs.New(env)}
+}

@@ -1,0 +1,287 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"errand/internal/api"
+	"errand/internal/api/node"
+	"errand/internal/bus"
+	"errand/internal/bus/broker"
+	"errand/internal/core"
+	"errand/internal/dispatch"
+	"errand/internal/store/blob"
+	"errand/internal/telemetry"
+)
+
+// Server is a running server.
+type Server struct {
+	config  Config
+	store   core.Store
+	broker  *broker.Broker
+	hub     *bus.Hub
+	disp    *dispatch.Dispatcher
+	ca      *broker.CA
+	http    *http.Server
+	lis     net.Listener
+	served  chan error
+	metrics *telemetry.Metrics
+	ready   atomic.Bool
+
+	// Service is what callers can do, for programs that run the server inside themselves.
+	Service *core.Service
+}
+
+// Start starts a server. When it returns, callers and nodes are served.
+func Start(ctx context.Context, c Config) (s *Server, err error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	s = &Server{config: c, served: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			s.release()
+		}
+	}()
+	if err := s.openCore(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openBus(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	s.ready.Store(true)
+	return s, nil
+}
+
+// openCore opens everything that keeps state.
+func (s *Server) openCore(ctx context.Context) error {
+	c := &s.config
+	store, err := openStore(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.store = store
+	blobs, err := blob.NewFolder(filepath.Join(c.Data, "blobs"))
+	if err != nil {
+		return fmt.Errorf("blob folder: %w", err)
+	}
+	seal, err := sealer(c)
+	if err != nil {
+		return err
+	}
+	if s.ca, err = authority(c); err != nil {
+		return err
+	}
+	pageKey, err := store.SetSetting(ctx, "page-key", random(32))
+	if err != nil {
+		return fmt.Errorf("page key: %w", err)
+	}
+	feed := &core.Feed{}
+	s.Service = core.NewService(core.Config{
+		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: feed, PageKey: pageKey, //nolint:gosec // uniqueness, not secrecy
+	})
+	s.metrics = telemetry.NewMetrics(map[string]telemetry.Gauge{
+		"errand_nodes_connected": {Help: "Nodes connected to this server.", Read: func() float64 { return float64(s.Service.ConnectedNodes()) }},
+		"errand_tasks_open":      {Help: "Tasks that have not ended.", Read: func() float64 { return float64(s.disp.Open()) }},
+	})
+	s.disp = dispatch.New(dispatch.Config{
+		Service: s.Service, Feed: feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics,
+	})
+	return root(ctx, c, store, s.Service)
+}
+
+// sender breaks the circle between the dispatcher, which sends through the hub, and the hub, which comes after it.
+type sender struct{ s *Server }
+
+func (x sender) Send(node int64, msg []byte) error { return x.s.hub.Send(node, msg) }
+
+// openBus starts the broker and the loops. Nodes are let in only when the loops know what is open and listen.
+func (s *Server) openBus(ctx context.Context) error {
+	tlsConfig, err := s.ca.ServerTLS(s.config.Now())
+	if err != nil {
+		return err
+	}
+	var listening atomic.Bool
+	s.broker, err = broker.Start(broker.Config{
+		Listen: s.config.AgentListen, TLS: tlsConfig, Log: s.config.Log,
+		Admit: func(ctx context.Context, publicKey string) (int64, error) {
+			if !listening.Load() {
+				return 0, errors.New("server is starting")
+			}
+			n, err := s.Service.NodeByPublicKey(ctx, publicKey)
+			return int64(n.Key), err
+		},
+		Gone: func(key int64) { s.Service.Gone(core.NodeKey(key)) },
+	})
+	if err != nil {
+		return err
+	}
+	nc, err := s.broker.Connect()
+	if err != nil {
+		return err
+	}
+	s.hub = bus.NewHub(nc)
+	if err := s.disp.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.hub.Receive(s.disp.Receive); err != nil {
+		return errors.Join(err, s.disp.Stop())
+	}
+	listening.Store(true)
+	return nil
+}
+
+// Limits on what strangers can hold open or send, before anything is known about them.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 256 << 10 // request lines of 72 KB are normal: a file may travel in the query
+)
+
+func (s *Server) listen() error {
+	c := &s.config
+	lis, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s.lis = lis
+	if c.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return fmt.Errorf("certificate: %w", err)
+		}
+		lis = tls.NewListener(lis, &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
+		})
+	}
+	s.http = &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	}
+	go func() { s.served <- s.http.Serve(lis) }()
+	return nil
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.Handle("/agent/", node.New(node.Config{
+		Service: s.Service, BusURLs: s.busURLs, CA: s.ca.PEM, Now: s.config.Now, Log: s.config.Log,
+	}))
+	mux.Handle("/", &api.Server{
+		Dialects: dialects(&s.config, s.Service), Now: s.config.Now, Log: s.config.Log,
+		Observe: func(call api.Call) {
+			s.metrics.Calls.WithLabelValues(call.Dialect, call.Action, call.Code).Inc()
+			s.metrics.CallSeconds.WithLabelValues(call.Dialect, call.Action).Observe(call.Duration.Seconds())
+		},
+	})
+	return mux
+}
+
+// readyz says whether the server can do its work: its store answers.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	if !s.ready.Load() {
+		http.Error(w, "starting or stopping", http.StatusServiceUnavailable)
+		return
+	}
+	if _, err := s.store.Setting(r.Context(), "page-key"); err != nil {
+		s.config.Log.Error("not ready", "error", err)
+		http.Error(w, "store does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// busURLs is where a node that enrols through this request shall connect: the host it already reached, unless the operator knows better.
+func (s *Server) busURLs(r *http.Request) []string {
+	port := strconv.Itoa(s.broker.Addr().Port)
+	host := s.config.Advertise
+	if host == "" {
+		host = r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+	}
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return []string{"tls://" + host}
+	}
+	return []string{"tls://" + net.JoinHostPort(strings.Trim(host, "[]"), port)}
+}
+
+// URL is where callers reach the server.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.config.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + s.lis.Addr().String()
+}
+
+// AgentAddr is where nodes connect.
+func (s *Server) AgentAddr() string { return s.broker.Addr().String() }
+
+// RootCaller acts for the root account, for programs that run the server inside themselves.
+func (s *Server) RootCaller() core.Caller {
+	return core.Caller{Account: rootAccount, Principal: "root", Source: "local"}
+}
+
+// Wait returns when the server has stopped serving, with the reason if nobody asked it to.
+func (s *Server) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.served:
+		s.served <- err
+		return err
+	}
+}
+
+// Stop ends the server: first no new calls, then the loops finish what they hold, then bus and store close.
+func (s *Server) Stop(ctx context.Context) error {
+	s.ready.Store(false)
+	err := s.http.Shutdown(ctx)
+	err = errors.Join(err, s.disp.Stop())
+	s.http = nil
+	s.lis = nil
+	return errors.Join(err, s.release())
+}
+
+// release closes what is open, in reverse order.
+func (s *Server) release() error {
+	if s.http != nil {
+		_ = s.http.Close()
+	} else if s.lis != nil {
+		_ = s.lis.Close()
+	}
+	if s.hub != nil {
+		s.hub.Close()
+	}
+	if s.broker != nil {
+		s.broker.Stop()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			return fmt.Errorf("close store: %w", err)
+		}
+	}
+	return nil
+}
