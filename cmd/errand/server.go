@@ -15,12 +15,10 @@ import (
 // serverFlags are the flags that every command with a server in it has.
 type serverFlags struct {
 	server.Config
-	level       string
-	databaseURL string
-	natsURL     string
+	level string
 }
 
-func (f *serverFlags) add(cmd *cobra.Command) {
+func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8470", "address for callers and enrolment, `HOST:PORT`")
 	flags.StringVar(&f.AgentListen, "agent-listen", "127.0.0.1:8471", "address for agents, `HOST:PORT`")
@@ -29,7 +27,7 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.TLSKey, "tls-key", "", "key `FILE` for HTTPS")
 	flags.BoolVar(&f.InsecureHTTP, "insecure-http", false, "allow plain HTTP on addresses that are not loopback")
 	flags.StringSliceVar(&f.Regions, "region", nil, "region `NAME` that exists here besides the vendors' own; the first is the default")
-	flags.StringVar(&f.level, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
+	flags.StringVar(&f.level, "log-level", level, "`LEVEL` of the log: debug, info, warn or error")
 }
 
 // fill completes the configuration with what does not come from flags.
@@ -70,7 +68,7 @@ Every flag can be set by an environment variable: --agent-listen by ERRAND_AGENT
 			return serve(cmd.Context(), &f)
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, "info")
 	cmd.Flags().StringVar(&f.Data, "data", "", "`DIR` for everything that must survive")
 	return cmd
 }

@@ -199,7 +199,7 @@ func DecodeHello(b []byte) (m Hello, err error) {
 		case 9:
 			m.Arch = d.text()
 		case 10:
-			if len(m.IPs) < maxList {
+			if len(m.IPs) < maxList && len(d.raw) > 0 {
 				m.IPs = append(m.IPs, d.text())
 			}
 		case 11:
@@ -207,7 +207,7 @@ func DecodeHello(b []byte) (m Hello, err error) {
 		case 12:
 			m.Zone = d.text()
 		case 13:
-			if len(m.Features) < maxList {
+			if len(m.Features) < maxList && len(d.raw) > 0 {
 				m.Features = append(m.Features, d.text())
 			}
 		case 14:
@@ -309,6 +309,9 @@ func DecodeChunk(b []byte) (c Chunk, err error) {
 		}
 		covered += n
 		c.Spans = append(c.Spans, Span{Stream: stream, Len: uint32(n)})
+	}
+	if len(c.Data) == 0 {
+		return Chunk{}, nil // without bytes there is no position either
 	}
 	if covered != uint64(len(c.Data)) || c.Off > 1<<62 {
 		return c, fmt.Errorf("%w: spans cover %d of %d bytes at %d", ErrMalformed, covered, len(c.Data), c.Off)

@@ -135,6 +135,8 @@ func (d *decoder) pair(m map[string]string) map[string]string {
 	if p.err != nil {
 		d.err = p.err
 	}
-	m[k] = v
+	if k != "" || v != "" {
+		m[k] = v
+	}
 	return m
 }

@@ -1,0 +1,91 @@
+package protocol
+
+import (
+	"strconv"
+	"strings"
+)
+
+// EnrollPath is where a machine that is not a node yet asks to become one: a POST over HTTPS with an EnrollRequest as JSON, answered
+// with an EnrollAnswer, or with a Problem and a status of 400 or more. Everything after that travels over the bus.
+//
+// A machine that did not hear the answer asks again with the same key and becomes the same node; the code is used up only once.
+const EnrollPath = "/agent/enroll"
+
+// MaxEnroll is the largest request body in bytes that is read.
+const MaxEnroll = 64 << 10
+
+// EnrollRequest is a machine's wish to become a node. Unknown members are ignored, so that a newer agent can ask an older server.
+type EnrollRequest struct {
+	CodeID     string `json:"code_id"` // of the registration code, in either of its forms
+	CodeSecret string `json:"code_secret"`
+	PublicKey  string `json:"public_key"` // an nkey of a user: "U" and 55 characters of base32
+	Timestamp  int64  `json:"timestamp"`  // seconds since 1970 by the machine's clock; only makes signatures differ
+	Signature  []byte `json:"signature"`  // ed25519 over SigningText, as base64
+
+	NodeID    string      `json:"node_id,omitempty"` // wished for; empty leaves it to the server
+	Name      string      `json:"name,omitempty"`    // wished for; empty leaves it to the server
+	Tags      []EnrollTag `json:"tags,omitempty"`
+	MachineID string      `json:"machine_id,omitempty"`
+	Facts     EnrollFacts `json:"facts"`
+}
+
+// EnrollTag is a label for the new node.
+type EnrollTag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// EnrollFacts is what the agent knows about its machine; the fields are those of Hello.
+type EnrollFacts struct {
+	Hostname string   `json:"hostname"`
+	OS       string   `json:"os"` // runtime.GOOS
+	OSName   string   `json:"os_name,omitempty"`
+	Kernel   string   `json:"kernel,omitempty"`
+	Arch     string   `json:"arch"` // runtime.GOARCH
+	Agent    string   `json:"agent"`
+	IPs      []string `json:"ips,omitempty"`
+	Zone     string   `json:"zone,omitempty"`
+	BootID   string   `json:"boot_id,omitempty"`
+	Features []string `json:"features,omitempty"`
+}
+
+// SigningText is what the machine signs to show that it holds the private key of PublicKey. It names no host, since a server may be
+// reached under many names, and its time is not compared with any clock: the code's secret, which only TLS has seen, is what keeps
+// others from asking.
+func (r *EnrollRequest) SigningText() []byte {
+	return []byte(strings.Join([]string{
+		"errand-enroll-1", "POST", EnrollPath, r.CodeID, r.PublicKey, strconv.FormatInt(r.Timestamp, 10),
+	}, "\n"))
+}
+
+// EnrollAnswer is what a new node needs to connect.
+type EnrollAnswer struct {
+	NodeID    string   `json:"node_id"`
+	NodeKey   int64    `json:"node_key"` // names the node's subjects, see In and Out
+	AccountID string   `json:"account_id"`
+	NATSURLs  []string `json:"nats_urls"`
+	CA        string   `json:"ca"`        // PEM certificates that the bus's certificate must descend from
+	Heartbeat int64    `json:"heartbeat"` // seconds between two Beats
+}
+
+// Problem is an error of the agents' door, in the form of RFC 9457.
+type Problem struct {
+	Type   string        `json:"type"`
+	Title  string        `json:"title"`
+	Status int           `json:"status"`
+	Detail string        `json:"detail"`
+	Reason ProblemReason `json:"reason"`
+}
+
+// ProblemReason tells an agent what to do about an error.
+type ProblemReason string
+
+// The reasons.
+const (
+	ProblemMalformed ProblemReason = "malformed"  // asking again is pointless
+	ProblemRefused   ProblemReason = "refused"    // another code is needed
+	ProblemNodeTaken ProblemReason = "node_taken" // another node id is needed
+	ProblemTooMany   ProblemReason = "too_many"   // ask again after the time in Retry-After
+	ProblemNoSuch    ProblemReason = "no_such_path"
+	ProblemInternal  ProblemReason = "internal" // ask again later
+)
