@@ -62,14 +62,14 @@ func Start(c Config) (*Broker, error) {
 		port = server.RANDOM_PORT
 	}
 	b := &Broker{
-		config: c, nodes: server.NewAccount("NODES"), system: server.NewAccount("SYSTEM"), secret: secret(),
+		config: c, secret: secret(),
 		conns: map[int64]int{}, keys: map[string]int64{},
 	}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "errand", Host: host, Port: port, NoSigs: true, NoLog: false,
 		TLS: true, TLSConfig: c.TLS, TLSTimeout: 10, AuthTimeout: 15,
 		AlwaysEnableNonce: true, CustomClientAuthentication: b,
-		Accounts: []*server.Account{b.nodes, b.system}, SystemAccount: "SYSTEM",
+		Accounts: []*server.Account{server.NewAccount("NODES"), server.NewAccount("SYSTEM")}, SystemAccount: "SYSTEM",
 		MaxPayload: protocol.MaxMessage, MaxControlLine: 1024, MaxSubs: 64,
 		PingInterval: 30 * time.Second, MaxPingsOut: 2, WriteDeadline: 10 * time.Second,
 	})
@@ -78,6 +78,13 @@ func Start(c Config) (*Broker, error) {
 	}
 	ns.SetLoggerV2(logger{c.Log}, false, false, false)
 	b.ns = ns
+	// The server works on copies of the accounts it was given.
+	var nodesErr, systemErr error
+	b.nodes, nodesErr = ns.LookupAccount("NODES")
+	b.system, systemErr = ns.LookupAccount("SYSTEM")
+	if err := errors.Join(nodesErr, systemErr); err != nil {
+		return nil, fmt.Errorf("broker accounts: %w", err)
+	}
 	ns.Start()
 	if !ns.ReadyForConnections(15 * time.Second) {
 		ns.Shutdown()
