@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,8 @@ import (
 // serverFlags are the flags that every command with a server in it has.
 type serverFlags struct {
 	server.Config
-	level string
+	level   string
+	profile string
 }
 
 func (f *serverFlags) add(cmd *cobra.Command, level string) {
@@ -70,13 +73,19 @@ Every flag can be set by an environment variable: --agent-listen by ERRAND_AGENT
 	}
 	f.add(cmd, "info")
 	cmd.Flags().StringVar(&f.Data, "data", "", "`DIR` for everything that must survive")
+	cmd.Flags().StringVar(&f.profile, "cpu-profile", "", "`FILE` to write a CPU profile of the whole run to")
 	return cmd
 }
 
 // stopTimeout is how long calls in progress may take to end.
 const stopTimeout = 15 * time.Second
 
-func serve(ctx context.Context, f *serverFlags) error {
+func serve(ctx context.Context, f *serverFlags) (err error) {
+	stopProfile, err := startProfile(f.profile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
 	s, err := server.Start(ctx, f.Config)
 	if err != nil {
 		return err
@@ -89,4 +98,22 @@ func serve(ctx context.Context, f *serverFlags) error {
 		err = stopErr
 	}
 	return err
+}
+
+// startProfile writes a CPU profile to a file, if one is named, until stop is called.
+func startProfile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return file.Close()
+	}, nil
 }

@@ -1,0 +1,36 @@
+package errand_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPathOfOneCommand checks that what docs/architecture.md names exists.
+func TestPathOfOneCommand(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := regexp.MustCompile("(?m)^\\| (\\d+) \\| `([^`]+\\.go)` `([^`]+)` \\|")
+	steps := step.FindAllStringSubmatch(string(page), -1)
+	if len(steps) != 12 {
+		t.Errorf("the path has %d steps", len(steps))
+	}
+	for _, s := range steps {
+		source, err := os.ReadFile(s[2])
+		if err != nil {
+			t.Errorf("step %s: %v", s[1], err)
+			continue
+		}
+		pattern := `(?m)^func ` + regexp.QuoteMeta(s[3]) + `[\[(]`
+		if receiver, method, ok := strings.Cut(s[3], "."); ok {
+			pattern = `(?m)^func \(\w+ \*?` + receiver + `\) ` + method + `\(`
+		}
+		if !regexp.MustCompile(pattern).Match(source) {
+			t.Errorf("step %s: %s has no function %s", s[1], s[2], s[3])
+		}
+	}
+}
