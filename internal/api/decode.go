@@ -47,24 +47,36 @@ const (
 //
 // Fields are matched by name or by their `json` tag. Optional scalars are pointers: nil means that the parameter was not sent.
 func DecodeFlat(params sign.Values, dst any) error {
+	return decodeFlat(params, dst, options{text: true})
+}
+
+// DecodeFlatStrict is DecodeFlat for vendors that refuse parameters without a field.
+func DecodeFlatStrict(params sign.Values, dst any) error {
+	return decodeFlat(params, dst, options{text: true, strict: true})
+}
+
+func decodeFlat(params sign.Values, dst any, o options) error {
 	if len(params) > maxParams {
 		return &ParamError{Err: fmt.Errorf("more than %d parameters", maxParams)}
 	}
 	root := map[string]any{}
 	for name, value := range params {
+		if strings.Count(name, ".") >= maxDepth { // no parameter is that deep, so it is an unknown one
+			if o.strict {
+				return &ParamError{Name: name, Unknown: true}
+			}
+			continue
+		}
 		if err := plant(root, name, value); err != nil {
 			return err
 		}
 	}
-	return fill(reflect.ValueOf(dst).Elem(), root, "", options{text: true})
+	return fill(reflect.ValueOf(dst).Elem(), root, "", o)
 }
 
 // plant puts a value at its dotted place in the tree.
 func plant(tree map[string]any, name, value string) error {
 	parts := strings.Split(name, ".")
-	if len(parts) > maxDepth {
-		return nil // no parameter is that deep, so it is an unknown one
-	}
 	for _, part := range parts[:len(parts)-1] {
 		child, ok := tree[part].(map[string]any)
 		if !ok {
@@ -141,22 +153,8 @@ func fillStruct(v reflect.Value, node any, path string, o options) error {
 		return &ParamError{Name: path}
 	}
 	fields := make(map[string]bool, v.NumField())
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		if f.Anonymous {
-			if err := fillStruct(v.Field(i), node, path, options{text: o.text}); err != nil {
-				return err
-			}
-			continue
-		}
-		name := f.Name
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag != "" {
-			name = tag
-		}
-		fields[name] = true
-		if err := fill(v.Field(i), tree[name], join(path, name), o); err != nil {
-			return err
-		}
+	if err := fillFields(v, tree, path, o, fields); err != nil {
+		return err
 	}
 	if !o.strict {
 		return nil
@@ -164,6 +162,31 @@ func fillStruct(v reflect.Value, node any, path string, o options) error {
 	for name := range tree {
 		if !fields[name] {
 			return &ParamError{Name: join(path, name), Unknown: true}
+		}
+	}
+	return nil
+}
+
+// fillFields sets the fields of v, those of embedded structs included, and adds their names to known. Unexported fields are no parameters.
+func fillFields(v reflect.Value, tree map[string]any, path string, o options, known map[string]bool) error {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Anonymous {
+			if err := fillFields(v.Field(i), tree, path, o, known); err != nil {
+				return err
+			}
+			continue
+		}
+		if !f.IsExported() {
+			continue
+		}
+		name := f.Name
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag != "" {
+			name = tag
+		}
+		known[name] = true
+		if err := fill(v.Field(i), tree[name], join(path, name), o); err != nil {
+			return err
 		}
 	}
 	return nil
