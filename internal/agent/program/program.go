@@ -8,15 +8,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"errand/internal/agent"
 	"errand/internal/agent/identity"
 	"errand/internal/bus"
+	"errand/internal/protocol"
 )
 
 // Options is what an agent is started with.
@@ -135,38 +134,44 @@ func envName(flagName string) string {
 
 // Start makes an agent ready to Run, enrolling it if it has no identity yet.
 func Start(ctx context.Context, o Options) (*agent.Agent, error) {
-	id, err := identity.Load(o.Data)
-	if errors.Is(err, fs.ErrNotExist) {
-		id, err = enroll(ctx, o)
-	}
-	if err != nil {
+	if _, err := identity.Load(o.Data); errors.Is(err, identity.ErrNotEnrolled) {
+		if err := enroll(ctx, o); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
 		return nil, err
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
-	return agent.New(agent.Config{
-		Dir: o.Data, Identity: id, Version: o.Version, SelfExe: exe, Log: o.Log, Now: time.Now, Dial: dialer(o.Log),
-	})
+	return agent.New(agent.Config{Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log), Log: o.Log})
 }
 
-func enroll(ctx context.Context, o Options) (identity.Identity, error) {
+func enroll(ctx context.Context, o Options) error {
 	if o.Server == "" || o.ActivationID == "" || o.ActivationCode == "" {
-		return identity.Identity{}, errors.New("not enrolled yet: --server, --activation-id and --activation-code are needed")
+		return errors.New("not enrolled yet: --server, --activation-id and --activation-code are needed")
 	}
-	return identity.Enroll(ctx, identity.Request{
-		Dir: o.Data, ServerURL: o.Server, ActivationID: o.ActivationID, ActivationCode: o.ActivationCode, NodeID: o.NodeID, Name: o.Name,
-		Tags: o.Tags, CAFile: o.CAFile, InsecureHTTP: o.InsecureHTTP, Facts: agent.Facts(o.Version), Log: o.Log,
+	tags := make([]protocol.EnrollTag, 0, len(o.Tags))
+	for k, v := range o.Tags {
+		tags = append(tags, protocol.EnrollTag{Key: k, Value: v})
+	}
+	_, err := identity.Enroll(ctx, identity.Request{
+		Dir: o.Data, ServerURL: o.Server, Insecure: o.InsecureHTTP, ActivationID: o.ActivationID, ActivationCode: o.ActivationCode,
+		NodeID: o.NodeID, Name: o.Name, Tags: tags, MachineID: agent.MachineID(), Facts: agent.Facts(o.Version), CAFile: o.CAFile, Log: o.Log,
 	})
+	return err
 }
 
 // dialer connects agents over NATS.
 func dialer(log *slog.Logger) agent.Dial {
 	return func(_ context.Context, id identity.Identity, message func([]byte), connected func()) (agent.Link, error) {
+		public, err := id.PublicKey()
+		if err != nil {
+			return nil, fmt.Errorf("own key: %w", err)
+		}
 		return bus.Dial(bus.NodeConfig{
-			URLs: id.BusURLs, CA: []byte(id.CA), Key: id.NodeKey, PublicKey: id.PublicKey, Sign: id.Sign, Log: log,
-			Message: message, Connected: connected,
+			URLs: id.BusURLs, CA: id.CA, Key: id.NodeKey, PublicKey: public, Sign: id.Sign, Log: log, Message: message, Connected: connected,
 		})
 	}
 }

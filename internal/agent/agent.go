@@ -1,0 +1,203 @@
+// Package agent is the node's side of Errand: it takes tasks from the server, runs each at most once and reports what
+// became of it until the server has it on disk. What it must not forget lies in a journal and in one folder per task, so
+// it may be killed at any moment; commands run on without it, and the next agent takes them up again.
+//
+// Its work is done by five loops, each in a file of its own: link, intake, work, report and beat.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"errand/internal/agent/executor"
+	"errand/internal/agent/identity"
+	"errand/internal/agent/journal"
+	"errand/internal/protocol"
+)
+
+// Config is what an agent needs. Dir, SelfExe and Dial are required.
+type Config struct {
+	// Dir is the data folder, with the identity already in it. One agent at a time can use it.
+	Dir     string
+	Version string // of the program
+	// SelfExe is the program to start as a supervisor; see executor.SuperviseArg.
+	SelfExe string
+	Dial    Dial
+	Log     *slog.Logger
+
+	MaxRunning int // commands at a time; 0 means DefaultMaxRunning
+	MaxWaiting int // tasks that wait for their turn, beyond which more are refused; 0 means DefaultMaxWaiting
+
+	// Clock replaces the machine's clock in tests, as the others replace what is named like them.
+	Clock func() journal.Moment
+	tempo *tempo
+	store func(dir string) (memory, error)
+	start func(ctx context.Context, spec executor.Spec, dir, selfExe string) (*executor.Task, error)
+}
+
+// Defaults of a Config.
+const (
+	DefaultMaxRunning = 16
+	DefaultMaxWaiting = 10_000
+)
+
+// ErrInUse means that another agent works on the same data folder.
+var ErrInUse = errors.New("another agent uses this data folder")
+
+// memory is what an agent asks of its journal.
+type memory interface {
+	Append(records ...journal.Record) error
+	Note(records ...journal.Record) error
+	Entries() []journal.Entry
+	Find(task protocol.Task) (journal.Entry, bool)
+	Run(task protocol.Task) ([]byte, error)
+	Close() error
+}
+
+// tempo is how long an agent waits for what.
+type tempo struct {
+	received  time.Duration // a task that waits longer than this is reported as received
+	started   time.Duration // a command that runs longer than this is reported as started
+	output    time.Duration // between two reports of a running command's output
+	resend    time.Duration // before a report without an answer is repeated; doubles from there
+	maxResend time.Duration
+}
+
+func usualTempo() *tempo {
+	return &tempo{
+		received: 100 * time.Millisecond, started: 75 * time.Millisecond, output: time.Second,
+		resend: time.Second, maxResend: 30 * time.Second,
+	}
+}
+
+// Agent is one node's agent.
+type Agent struct {
+	cfg     Config
+	log     *slog.Logger
+	id      identity.Identity
+	startID string
+	journal memory
+
+	inbox    chan []byte   // from link to intake
+	greet    chan struct{} // from link to beat: there is a new connection
+	room     chan struct{} // to work: something to start, or a free place
+	agendaUp chan struct{} // to report: something is due earlier than it thinks
+
+	mu      sync.Mutex
+	link    Link // nil before the first connection and after the end
+	tasks   map[protocol.Task]*task
+	queue   []*task   // waiting, in order of arrival
+	ready   []*task   // that have a place already
+	running int       // places taken; more than MaxRunning after a restart with a lower limit
+	expiry  time.Time // when to look for waiting tasks that may not be started any more
+	agenda  agenda
+}
+
+// New returns an agent for the identity kept in its data folder. It does nothing before Run.
+func New(cfg Config) (*Agent, error) {
+	if cfg.Dir == "" || cfg.SelfExe == "" || cfg.Dial == nil {
+		return nil, errors.New("agent: data folder, program and dialer are required")
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	cfg.Dir = dir
+	id, err := identity.Load(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	return &Agent{
+		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(),
+		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), room: make(chan struct{}, 1), agendaUp: make(chan struct{}, 1),
+		tasks: map[protocol.Task]*task{},
+	}, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxRunning <= 0 {
+		c.MaxRunning = DefaultMaxRunning
+	}
+	if c.MaxWaiting <= 0 {
+		c.MaxWaiting = DefaultMaxWaiting
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = machineClock()
+	}
+	if c.tempo == nil {
+		c.tempo = usualTempo()
+	}
+	if c.start == nil {
+		c.start = executor.Start
+	}
+	if c.store == nil {
+		c.store = func(dir string) (memory, error) {
+			return journal.Open(dir, func() time.Time { return c.Clock().Wall }, c.Log)
+		}
+	}
+	return c
+}
+
+// Run works until ctx ends and returns when all that it started in this process has ended; commands go on running. It
+// can be called once. An error means that the agent could not begin or cannot go on.
+func (a *Agent) Run(ctx context.Context) error {
+	if err := a.run(ctx); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	return nil
+}
+
+func (a *Agent) run(ctx context.Context) (err error) {
+	// Commands run by other users pass through this folder to their scripts.
+	if err := os.MkdirAll(a.cfg.Dir, 0o711); err != nil { //nolint:gosec // see above
+		return err
+	}
+	unlock, err := lock(filepath.Join(a.cfg.Dir, "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if a.journal, err = a.cfg.store(filepath.Join(a.cfg.Dir, "journal")); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.journal.Close()) }()
+	if err := a.recover(ctx); err != nil {
+		return err
+	}
+	a.log.Info("agent started", "version", a.cfg.Version, "start", a.startID, "tasks", len(a.tasks))
+	defer a.log.Info("agent stopped", "start", a.startID)
+	return runAll(ctx, a.connect, a.intake, a.work, a.report, a.beat)
+}
+
+// runAll runs loops until all have ended. The first that ends is the end of all.
+func runAll(ctx context.Context, loops ...func(context.Context) error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error)
+	for _, loop := range loops {
+		go func() { ended <- loop(ctx) }()
+	}
+	for range loops {
+		err = errors.Join(err, <-ended)
+		cancel()
+	}
+	return err
+}
+
+// nudge leaves word in a channel with room for one.
+func nudge(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

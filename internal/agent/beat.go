@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"errand/internal/protocol"
+)
+
+// Bounds and default of the time between two Beats; the server says which.
+const (
+	usualHeartbeat = time.Minute
+	minHeartbeat   = 5 * time.Second
+	maxHeartbeat   = 10 * time.Minute
+)
+
+// beat says Hello after each connection, and that the node is alive.
+func (a *Agent) beat(ctx context.Context) error {
+	every := a.id.Heartbeat
+	if every == 0 {
+		every = usualHeartbeat
+	}
+	every = min(max(every, minHeartbeat), maxHeartbeat)
+	// A fleet that was started at once need not beat at once for ever.
+	timer := time.NewTimer(rand.N(every)) //nolint:gosec // see above
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.greet:
+			a.hello()
+		case <-timer.C:
+			m := protocol.Beat{Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active()}
+			_ = a.publish(m.Append(nil)) // the next one will do
+			timer.Reset(every)
+		}
+	}
+}
+
+// hello introduces the node, and has everything that the server may not know reported again.
+func (a *Agent) hello() {
+	f := Facts(a.cfg.Version)
+	m := protocol.Hello{
+		Version: protocol.Version, Agent: f.Agent, BootID: f.BootID, StartID: a.startID, Hostname: f.Hostname,
+		OS: f.OS, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, IPs: f.IPs, Zone: f.Zone, Features: f.Features,
+		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(),
+	}
+	if err := a.publish(m.Append(nil)); err != nil {
+		return // another Hello follows the next connection
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.tasks {
+		t.reconnected(a.cfg.tempo)
+		a.schedule(t, time.Now())
+	}
+}
+
+// active counts the tasks that have not ended.
+func (a *Agent) active() (n uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.tasks {
+		if t.phase != ended {
+			n++
+		}
+	}
+	return n
+}

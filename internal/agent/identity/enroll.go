@@ -1,0 +1,250 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"errand/internal/protocol"
+)
+
+// Request is a machine's wish to become a node.
+type Request struct {
+	Dir       string // the agent's data folder
+	ServerURL string // https, or http on this machine
+	Insecure  bool   // allows http to other machines
+
+	ActivationID   string
+	ActivationCode string // a secret: never logged, never stored
+	NodeID         string // wished for; empty leaves it to the server
+	Name           string // wished for; empty leaves it to the server
+	Tags           []protocol.EnrollTag
+	MachineID      string
+	Facts          protocol.EnrollFacts
+
+	CAFile string // PEM certificates to trust besides the system's
+	Log    *slog.Logger
+
+	pause time.Duration // before the second try; grows from there
+}
+
+// RefusedError is the server's final word.
+type RefusedError struct {
+	Status int
+	Reason protocol.ProblemReason
+	Detail string
+}
+
+// Error returns the server's explanation.
+func (e *RefusedError) Error() string {
+	switch {
+	case e.Detail != "":
+		return "enrolment refused: " + e.Detail
+	case e.Reason != "":
+		return "enrolment refused: " + string(e.Reason)
+	}
+	return "enrolment refused: " + strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)
+}
+
+// ErrPlainHTTP means that the server's address would send the code over a network without encryption.
+var ErrPlainHTTP = errors.New("plain http is only for servers on this machine")
+
+const (
+	firstPause  = 500 * time.Millisecond
+	maxPause    = 30 * time.Second
+	maxAskedFor = 5 * time.Minute // that a server may ask us to wait
+	tryTimeout  = 30 * time.Second
+	maxAnswer   = 1 << 20
+)
+
+// Enroll makes this machine a node of a server, keeps its identity and returns it. A machine that is a node of this
+// server already stays what it is, without asking. The key is on disk before the server hears of it, so that whoever
+// crashes in between, the next call becomes the same node.
+//
+// It goes on trying while the server cannot be reached or is overloaded, until ctx ends. The error is a *RefusedError when
+// the server will have none of it.
+func Enroll(ctx context.Context, r Request) (Identity, error) {
+	i, err := enroll(ctx, r)
+	if err != nil {
+		return Identity{}, fmt.Errorf("enrol at %s: %w", r.ServerURL, err)
+	}
+	return i, nil
+}
+
+func enroll(ctx context.Context, r Request) (Identity, error) {
+	endpoint, err := endpointOf(r.ServerURL, r.Insecure)
+	if err != nil {
+		return Identity{}, err
+	}
+	i, err := load(r.Dir)
+	switch {
+	case errors.Is(err, ErrNotEnrolled):
+		if i, err = New(); err == nil {
+			err = i.Save(r.Dir)
+		}
+	case err == nil && i.NodeID != "" && i.ServerURL == r.ServerURL:
+		return i, nil
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	client, err := newClient(r.CAFile)
+	if err != nil {
+		return Identity{}, err
+	}
+	defer client.CloseIdleConnections()
+	a, err := insist(ctx, r, client, endpoint, i)
+	if err != nil {
+		return Identity{}, err
+	}
+	i.NodeID, i.NodeKey, i.AccountID = a.NodeID, a.NodeKey, a.AccountID
+	i.BusURLs, i.CA, i.ServerURL = a.NATSURLs, []byte(a.CA), r.ServerURL
+	i.Heartbeat = time.Duration(a.Heartbeat) * time.Second
+	return i, i.Save(r.Dir)
+}
+
+// endpointOf returns where to ask.
+func endpointOf(server string, insecure bool) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("%q is not the address of a server, such as https://errand.example.com:8443", server)
+	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
+		return "", ErrPlainHTTP
+	}
+	return u.JoinPath(protocol.EnrollPath).String(), nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// newClient honours the environment's proxy settings and follows no redirects: the code is for one server's eyes.
+func newClient(caFile string) (*http.Client, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("certificates to trust: %w", err)
+		}
+		conf.RootCAs, err = x509.SystemCertPool()
+		if err != nil {
+			conf.RootCAs = x509.NewCertPool()
+		}
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("certificates to trust: none in %s", caFile)
+		}
+	}
+	return &http.Client{
+		Timeout:       tryTimeout,
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// insist asks until there is an answer or a refusal.
+func insist(ctx context.Context, r Request, client *http.Client, endpoint string, i Identity) (protocol.EnrollAnswer, error) {
+	pause := r.pause
+	if pause == 0 {
+		pause = firstPause
+	}
+	for {
+		a, asked, err := ask(ctx, r, client, endpoint, i)
+		var refused *RefusedError
+		if err == nil || errors.As(err, &refused) {
+			return a, err
+		}
+		wait := max(rand.N(pause), min(asked, maxAskedFor)) //nolint:gosec // to spread a fleet, not to keep a secret
+		r.Log.Warn("not enrolled yet", "server", r.ServerURL, "error", err, "again_in", wait.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return a, errors.Join(context.Cause(ctx), err)
+		case <-time.After(wait):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// ask asks once. An error that is no *RefusedError may go away by itself, after the returned time if the server said so.
+func ask(ctx context.Context, r Request, client *http.Client, endpoint string, i Identity) (a protocol.EnrollAnswer, wait time.Duration, err error) {
+	body, err := signed(r, i)
+	if err != nil {
+		return a, 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	if err != nil {
+		return a, 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "errand-agent/"+r.Facts.Agent)
+	resp, err := client.Do(req)
+	if err != nil {
+		return a, 0, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return a, 0, err
+	}
+	if resp.StatusCode/100 != 2 {
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After")) // absent, or a date: then our own pace
+		return a, time.Duration(seconds) * time.Second, problem(resp, answer)
+	}
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return a, 0, fmt.Errorf("answer: %w", err)
+	}
+	if a.NodeID == "" || a.NodeKey <= 0 || len(a.NATSURLs) == 0 || !x509.NewCertPool().AppendCertsFromPEM([]byte(a.CA)) {
+		return a, 0, errors.New("answer: not one of an errand server")
+	}
+	return a, 0, nil
+}
+
+// signed returns the body of a request.
+func signed(r Request, i Identity) ([]byte, error) {
+	public, err := i.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	wish := protocol.EnrollRequest{
+		CodeID: r.ActivationID, CodeSecret: r.ActivationCode, PublicKey: public, Timestamp: time.Now().Unix(),
+		NodeID: r.NodeID, Name: r.Name, Tags: r.Tags, MachineID: r.MachineID, Facts: r.Facts,
+	}
+	if wish.Signature, err = i.Sign(wish.SigningText()); err != nil {
+		return nil, err
+	}
+	return json.Marshal(wish)
+}
+
+// problem tells a refusal from trouble that may pass.
+func problem(resp *http.Response, body []byte) error {
+	var p protocol.Problem
+	if json.Unmarshal(body, &p) != nil {
+		p = protocol.Problem{}
+	}
+	switch s := resp.StatusCode; {
+	case s >= 500, s == http.StatusRequestTimeout, s == http.StatusTooEarly, s == http.StatusTooManyRequests:
+		return fmt.Errorf("the server answers %s %s", resp.Status, p.Detail)
+	case s >= 300 && s < 400:
+		return &RefusedError{Status: s, Detail: "the server sends us to " + strings.TrimSpace(resp.Header.Get("Location"))}
+	default:
+		return &RefusedError{Status: s, Reason: p.Reason, Detail: p.Detail}
+	}
+}

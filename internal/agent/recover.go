@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"errand/internal/agent/executor"
+	"errand/internal/agent/journal"
+	"errand/internal/protocol"
+)
+
+// recover takes up what an earlier agent left: results not told, commands that run or have ended meanwhile, and tasks
+// that wait. It runs before any loop.
+func (a *Agent) recover(ctx context.Context) error {
+	folders, err := a.folders()
+	if err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	for _, e := range a.journal.Entries() {
+		t := &task{id: e.Task, arrived: e.Arrived, ttl: e.TTL, known: true, tree: true}
+		a.resume(ctx, t, e, folders[e.Task])
+		delete(folders, e.Task)
+	}
+	for id := range folders {
+		if e, ok := a.journal.Find(id); ok && e.State == journal.Done {
+			if err := executor.Remove(a.dirOf(id)); err != nil {
+				a.log.Warn("folder of a finished task not removed", "task", nameOf(id), "error", err)
+			}
+			continue
+		}
+		// The journal lost its record, but the folder is proof enough of a start.
+		a.log.Warn("task known by its folder only", "task", nameOf(id))
+		a.resume(ctx, &task{id: id, known: true, tree: true}, journal.Entry{Task: id, State: journal.Starting}, true)
+	}
+	return nil
+}
+
+// folders lists the tasks that have one.
+func (a *Agent) folders() (map[protocol.Task]bool, error) {
+	found := map[protocol.Task]bool{}
+	list, err := os.ReadDir(a.tasksDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return found, nil
+	}
+	for _, f := range list {
+		if id, ok := taskNamed(f.Name()); ok && f.IsDir() {
+			found[id] = true
+		}
+	}
+	return found, err
+}
+
+// resume takes up one task.
+func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder bool) {
+	a.tasks[t.id] = t
+	a.guard(t, func() {
+		switch {
+		case e.State == journal.Ended:
+			a.end(t, resultIn(e), true)
+		case folder && a.attach(ctx, t):
+		case e.State == journal.Accepted:
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.enqueue(t)
+			a.schedule(t, time.Now().Add(a.cfg.tempo.received))
+		default:
+			// Nobody knows whether it was started, so nobody shall start it.
+			a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeInterrupted}, false)
+		}
+	})
+}
+
+// attach takes up a task that was started, and reports whether it was.
+func (a *Agent) attach(ctx context.Context, t *task) bool {
+	process, err := executor.Attach(a.dirOf(t.id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	fault := func(err error) bool {
+		a.log.Error("task not taken up", "task", nameOf(t.id), "error", err)
+		a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(err.Error())}, false)
+		return true
+	}
+	if err != nil {
+		return fault(err)
+	}
+	if !process.Running() {
+		exit, err := process.Wait(ctx)
+		if err != nil {
+			return fault(err)
+		}
+		a.end(t, finishedBy(t.id, exit), true)
+		return true
+	}
+	if msg, err := a.journal.Run(t.id); err == nil {
+		if m, err := protocol.DecodeRun(msg); err == nil {
+			t.tree = m.Spec.KillTree
+		}
+	}
+	a.mu.Lock()
+	a.running++
+	a.ready = append(a.ready, t)
+	a.mu.Unlock()
+	a.runs(t, process)
+	return true
+}
+
+// resultIn returns the result that the journal holds.
+func resultIn(e journal.Entry) protocol.Finished {
+	m, err := protocol.DecodeFinished(e.Result)
+	if err != nil {
+		return protocol.Finished{Task: e.Task, Outcome: protocol.OutcomeAgentFault, Detail: clip(err.Error())}
+	}
+	return m
+}

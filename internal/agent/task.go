@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"errand/internal/agent/executor"
+	"errand/internal/agent/journal"
+	"errand/internal/protocol"
+)
+
+// phase is how far a task has come in this process.
+type phase uint8
+
+const (
+	waiting  phase = iota
+	starting       // has a place among the running
+	running        // its command runs, under a supervisor
+	ended          // its result is known
+)
+
+// task is a task that the server does not know to be over. Its fields are guarded by the agent's lock, except where a
+// loop is named that alone uses them.
+type task struct {
+	id      protocol.Task
+	arrived journal.Moment
+	ttl     time.Duration // 0 means no limit
+	run     []byte        // the message, while it is at hand; the journal has it too
+	begun   bool          // the journal knows that it is about to be started
+
+	phase   phase
+	stop    bool // was asked for
+	tree    bool // a stop ends all descendants
+	process *executor.Task
+	started time.Time
+
+	result protocol.Finished // without output; once ended
+	saved  bool              // the result is on disk, in the journal or as the executor's record
+	known  bool              // the journal has the task, so an unsaved result must not be told: a restart could contradict it
+	final  bool              // the server has the result
+
+	sender
+	due   time.Time // when report has to look at it
+	place int       // in the agenda, plus one; 0 if report has nothing to do
+}
+
+// nameOf returns the name of a task's folder, which is also the executor's id for it.
+func nameOf(t protocol.Task) string { return fmt.Sprintf("%d-%d", t.Invocation, t.Index) }
+
+// taskNamed is the inverse of nameOf.
+func taskNamed(name string) (protocol.Task, bool) {
+	a, b, ok := strings.Cut(name, "-")
+	invocation, err1 := strconv.ParseUint(a, 10, 64)
+	index, err2 := strconv.ParseUint(b, 10, 32)
+	t := protocol.Task{Invocation: invocation, Index: uint32(index)}
+	return t, ok && err1 == nil && err2 == nil && nameOf(t) == name
+}
+
+func (a *Agent) tasksDir() string { return filepath.Join(a.cfg.Dir, "tasks") }
+
+func (a *Agent) dirOf(t protocol.Task) string { return filepath.Join(a.tasksDir(), nameOf(t)) }
+
+// expired reports whether a waiting task must not be started any more.
+func (t *task) expired(now journal.Moment) bool { return t.ttl > 0 && now.Since(t.arrived) >= t.ttl }
+
+// end gives a task its result, unless it has one, and has it reported. saved says that it is on disk already.
+func (a *Agent) end(t *task, result protocol.Finished, saved bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.endLocked(t, result, saved)
+}
+
+func (a *Agent) endLocked(t *task, result protocol.Finished, saved bool) {
+	if t.phase == ended {
+		return
+	}
+	if result.Ended == 0 {
+		result.Ended = a.cfg.Clock().Wall.UnixMicro()
+	}
+	t.phase, t.result, t.saved = ended, result, saved
+	t.run, t.process = nil, nil
+	t.deadline = time.Time{}
+	a.schedule(t, time.Now())
+}
+
+// guard calls f and turns a panic into the result of the task it was about.
+func (a *Agent) guard(t *task, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("panic", "task", nameOf(t.id), "panic", p, "stack", string(debug.Stack()))
+			a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(fmt.Sprint(p))}, false)
+		}
+	}()
+	f()
+}

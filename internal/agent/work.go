@@ -1,0 +1,195 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"errand/internal/agent/executor"
+	"errand/internal/agent/journal"
+	"errand/internal/protocol"
+)
+
+const (
+	// startPatience is how long a supervisor may take to start a command. It does not depend on the agent's end: a command
+	// that is being started shall not be torn up by it.
+	startPatience = time.Minute
+
+	// maxNap is how long work sleeps at most while tasks wait that may expire, because timers do not count the time asleep.
+	maxNap = 30 * time.Second
+)
+
+// work starts commands while there is room, and waits for their ends.
+func (a *Agent) work(ctx context.Context) error {
+	var commands sync.WaitGroup
+	defer commands.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		start, nap := a.turn()
+		for _, t := range start {
+			commands.Go(func() {
+				defer a.leave()
+				a.guard(t, func() { a.carryOut(ctx, t) })
+			})
+		}
+		timer.Reset(nap)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.room:
+		case <-timer.C:
+		}
+	}
+}
+
+// turn ends the tasks that waited too long and returns those whose turn it is, and for how long to sleep at most.
+func (a *Agent) turn() (start []*task, nap time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !time.Now().Before(a.expiry) {
+		a.expire()
+	}
+	start, a.ready = a.ready, nil
+	for a.running < a.cfg.MaxRunning && len(a.queue) > 0 {
+		t := a.queue[0]
+		a.queue = slices.Delete(a.queue, 0, 1)
+		a.running++
+		t.phase = starting
+		start = append(start, t)
+	}
+	return start, time.Until(a.expiry)
+}
+
+// expire ends the waiting tasks that may not be started any more. It is called with the lock held.
+func (a *Agent) expire() {
+	now, next := a.cfg.Clock(), maxNap
+	a.queue = slices.DeleteFunc(a.queue, func(t *task) bool {
+		if t.expired(now) {
+			a.endLocked(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeExpired}, false)
+			return true
+		}
+		if t.ttl > 0 {
+			next = min(next, t.ttl-now.Since(t.arrived))
+		}
+		return false
+	})
+	a.expiry = time.Now().Add(next)
+}
+
+// leave gives a place back.
+func (a *Agent) leave() {
+	a.mu.Lock()
+	a.running--
+	a.mu.Unlock()
+	nudge(a.room)
+}
+
+// carryOut starts a task's command, unless it runs already, and waits for its end or for the agent's.
+func (a *Agent) carryOut(ctx context.Context, t *task) {
+	process := a.processOf(t)
+	if process == nil {
+		var failed *protocol.Finished
+		if process, failed = a.launch(ctx, t); failed != nil {
+			a.end(t, *failed, false)
+			return
+		}
+	}
+	exit, err := process.Wait(ctx)
+	switch {
+	case err == nil:
+		a.end(t, finishedBy(t.id, exit), true)
+	case ctx.Err() == nil:
+		a.log.Error("end of a command not found out", "task", nameOf(t.id), "error", err)
+		a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(err.Error())}, false)
+	}
+}
+
+func (a *Agent) processOf(t *task) *executor.Task {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return t.process
+}
+
+// launch starts a command, or returns why it did not.
+func (a *Agent) launch(ctx context.Context, t *task) (*executor.Task, *protocol.Finished) {
+	m, failed := a.begin(t)
+	if failed != nil {
+		return nil, failed
+	}
+	a.mu.Lock()
+	stop := t.stop
+	a.mu.Unlock()
+	if stop {
+		return nil, &protocol.Finished{Task: t.id, Outcome: protocol.OutcomeNeverStarted}
+	}
+	spec, err := specOf(&m)
+	if err != nil {
+		f := refusedBy(t.id, err)
+		return nil, &f
+	}
+	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), startPatience)
+	defer cancel()
+	process, err := a.cfg.start(starting, spec, a.dirOf(t.id), a.cfg.SelfExe)
+	if errors.Is(err, executor.ErrExists) {
+		process, err = executor.Attach(a.dirOf(t.id)) // the folder remembers what the journal lost
+	}
+	if err != nil {
+		f := refusedBy(t.id, err)
+		return nil, &f
+	}
+	a.runs(t, process)
+	return process, nil
+}
+
+// begin makes sure that the journal knows of the start before it happens.
+func (a *Agent) begin(t *task) (m protocol.Run, failed *protocol.Finished) {
+	fail := func(f protocol.Finished) (protocol.Run, *protocol.Finished) { return m, &f }
+	a.mu.Lock()
+	msg := t.run
+	t.run = nil
+	a.mu.Unlock()
+	var err error
+	if msg == nil {
+		if msg, err = a.journal.Run(t.id); err != nil {
+			return fail(unwritten(t.id, err))
+		}
+	}
+	if m, err = protocol.DecodeRun(msg); err != nil {
+		return fail(unwritten(t.id, err))
+	}
+	a.mu.Lock()
+	t.tree = m.Spec.KillTree
+	a.mu.Unlock()
+	if !t.begun {
+		now := a.cfg.Clock()
+		if t.expired(now) {
+			return fail(protocol.Finished{Task: t.id, Outcome: protocol.OutcomeExpired})
+		}
+		if err := a.journal.Append(journal.Record{Task: t.id, State: journal.Starting, At: now}); err != nil {
+			return fail(unwritten(t.id, err))
+		}
+	}
+	return m, nil
+}
+
+// runs notes that a task's command runs, and stops it if that was asked for meanwhile.
+func (a *Agent) runs(t *task, process *executor.Task) {
+	a.mu.Lock()
+	t.phase, t.process, t.started = running, process, process.StartedAt()
+	stop, tree := t.stop, t.tree
+	a.schedule(t, time.Now().Add(a.cfg.tempo.started))
+	a.mu.Unlock()
+	if stop {
+		a.terminate(t, process, tree)
+	}
+}
+
+// terminate asks the supervisor to end a command. Its end is waited for elsewhere.
+func (a *Agent) terminate(t *task, process *executor.Task, tree bool) {
+	if err := process.Stop(tree); err != nil && !errors.Is(err, executor.ErrFinished) {
+		a.log.Error("command not stopped", "task", nameOf(t.id), "error", err) // the Stop is repeated
+	}
+}

@@ -1,0 +1,26 @@
+package ecs
+
+import "errand/internal/api"
+
+// actions lists the operations. What is not listed does not exist for callers.
+func (d *Dialect) actions() map[string]api.Action {
+	const reads, changes = false, true
+	return api.Actions(
+		api.Do("CreateCommand", changes, d.decode, d.createCommand),
+		api.Do("DescribeCommands", reads, d.decode, d.describeCommands),
+		api.Do("ModifyCommand", changes, d.decode, d.modifyCommand),
+		api.Do("DeleteCommand", changes, d.decode, d.deleteCommand),
+
+		api.Do("RunCommand", changes, d.decode, d.runCommand),
+		api.Do("InvokeCommand", changes, d.decode, d.invokeCommand),
+		api.Do("StopInvocation", changes, d.decode, d.stopInvocation),
+		api.Do("DescribeInvocations", reads, d.decode, d.describeInvocations),
+		api.Do("DescribeInvocationResults", reads, d.decode, d.describeInvocationResults),
+
+		api.Do("DescribeCloudAssistantStatus", reads, d.decode, d.describeCloudAssistantStatus),
+		api.Do("DescribeManagedInstances", reads, d.decode, d.describeManagedInstances),
+		api.Do("CreateActivation", changes, d.decode, d.createActivation),
+		api.Do("DescribeActivations", reads, d.decode, d.describeActivations),
+		api.Do("DescribeRegions", reads, d.decode, d.describeRegions),
+	)
+}

@@ -1,0 +1,179 @@
+// Package node is the agents' own door: where a machine with a registration code becomes a node and learns how to reach the bus.
+//
+// What both sides say to each other here is in package protocol. Strangers may knock, so everything is bounded before anything is
+// looked up, and an address that keeps failing has to wait.
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"errand/internal/core"
+	"errand/internal/protocol"
+)
+
+// Config is what the door is made of.
+type Config struct {
+	Service *core.Service
+	// BusURLs are the addresses at which the machine that sent the request can reach the bus.
+	BusURLs func(*http.Request) []string
+	CA      []byte // PEM, what the bus's certificate descends from
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+type door struct {
+	Config
+	failures failures
+}
+
+// New makes the handler for everything below /agent/.
+func New(c Config) http.Handler { return &door{Config: c} }
+
+// ServeHTTP answers in JSON, whatever happens.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != protocol.EnrollPath:
+		send(w, problem(http.StatusNotFound, protocol.ProblemNoSuch, "there is nothing at this path"))
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		send(w, problem(http.StatusMethodNotAllowed, protocol.ProblemMalformed, "only POST is understood here"))
+	default:
+		d.enroll(w, r)
+	}
+}
+
+func (d *door) enroll(w http.ResponseWriter, r *http.Request) {
+	source := peer(r)
+	if wait := d.failures.wait(source, d.Now()); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+		send(w, problem(http.StatusTooManyRequests, protocol.ProblemTooMany, "too many failed attempts from this address"))
+		return
+	}
+	n, err := d.register(w, r, source)
+	if err != nil {
+		p := problemOf(err)
+		level := slog.LevelWarn
+		if p.Status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		} else {
+			d.failures.note(source, d.Now())
+		}
+		d.Log.LogAttrs(r.Context(), level, "enrolment refused", slog.String("source", source.String()), slog.Any("error", err))
+		send(w, p)
+		return
+	}
+	d.Log.LogAttrs(r.Context(), slog.LevelInfo, "node enrolled", slog.String("node", n.ID), slog.Int64("key", int64(n.Key)),
+		slog.String("account", n.Account.String()), slog.String("registration", n.Registration.String()), slog.String("source", source.String()))
+	write(w, http.StatusOK, "application/json", protocol.EnrollAnswer{
+		NodeID: n.ID, NodeKey: int64(n.Key), AccountID: n.Account.String(), NATSURLs: d.BusURLs(r), CA: string(d.CA),
+		Heartbeat: int64(core.HeartbeatInterval / time.Second),
+	})
+}
+
+// register reads the request, checks that the machine holds its key, and lets it join.
+func (d *door) register(w http.ResponseWriter, r *http.Request, source netip.Addr) (core.Node, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, protocol.MaxEnroll))
+	if err != nil {
+		return core.Node{}, err
+	}
+	var req protocol.EnrollRequest
+	if err := json.Unmarshal(body, &req); err != nil {
+		return core.Node{}, malformed("the body is not such a request: %w", err)
+	}
+	e, err := enrolment(&req, source)
+	if err != nil {
+		return core.Node{}, err
+	}
+	return d.Service.Register(r.Context(), e)
+}
+
+// malformedError is a request that is wrong by itself.
+type malformedError struct{ err error }
+
+func (e *malformedError) Error() string { return e.err.Error() }
+func (e *malformedError) Unwrap() error { return e.err }
+
+func malformed(format string, args ...any) error {
+	return &malformedError{fmt.Errorf(format, args...)}
+}
+
+// problemOf says to the machine what it may know about an error.
+func problemOf(err error) protocol.Problem {
+	var (
+		large *http.MaxBytesError
+		bad   *malformedError
+		own   *core.Error
+	)
+	switch {
+	case errors.As(err, &large):
+		return problem(http.StatusRequestEntityTooLarge, protocol.ProblemMalformed,
+			fmt.Sprintf("the body has more than %d bytes", protocol.MaxEnroll))
+	case errors.As(err, &bad):
+		return problem(http.StatusBadRequest, protocol.ProblemMalformed, bad.Error())
+	case errors.As(err, &own):
+		return problemOfCore(own)
+	default:
+		return internal()
+	}
+}
+
+func problemOfCore(e *core.Error) protocol.Problem {
+	detail := e.Detail
+	if e.Field != "" {
+		detail = e.Field + ": " + detail
+	}
+	switch e.Code {
+	case core.CodeInvalid, core.CodeLimit, core.CodeNotFound, core.CodeUnavailable:
+		return problem(http.StatusBadRequest, protocol.ProblemMalformed, detail)
+	case core.CodeUnauthenticated, core.CodeDenied:
+		return problem(http.StatusForbidden, protocol.ProblemRefused, detail)
+	case core.CodeConflict:
+		return problem(http.StatusConflict, protocol.ProblemNodeTaken, detail)
+	case core.CodeThrottled:
+		return problem(http.StatusTooManyRequests, protocol.ProblemTooMany, detail)
+	case core.CodeInternal:
+		return internal()
+	}
+	return internal()
+}
+
+func internal() protocol.Problem {
+	return problem(http.StatusInternalServerError, protocol.ProblemInternal, "the server's log has the cause")
+}
+
+func problem(status int, reason protocol.ProblemReason, detail string) protocol.Problem {
+	return protocol.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Reason: reason}
+}
+
+func send(w http.ResponseWriter, p protocol.Problem) {
+	write(w, p.Status, "application/problem+json", p)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // the machine may be gone; it will ask again
+}
+
+// peer is the address at the other end of the connection; the zero address if there is none.
+func peer(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap().WithZone("")
+}

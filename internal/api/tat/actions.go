@@ -1,0 +1,27 @@
+package tat
+
+import "errand/internal/api"
+
+// table lists the actions. The vendor's other ones concern schedules, scenes, quotas and managed instances.
+func (d *Dialect) table() map[string]api.Action {
+	return api.Actions(
+		api.Do("CreateCommand", true, d.decode, d.createCommand),
+		api.Do("ModifyCommand", true, d.decode, d.modifyCommand),
+		api.Do("DeleteCommand", true, d.decode, d.deleteCommand),
+		api.Do("DeleteCommands", true, d.decode, d.deleteCommands),
+		api.Do("DescribeCommands", false, d.decode, d.describeCommands),
+		api.Do("PreviewReplacedCommandContent", false, d.decode, d.previewReplacedCommandContent),
+
+		api.Do("RunCommand", true, d.decode, d.runCommand),
+		api.Do("InvokeCommand", true, d.decode, d.invokeCommand),
+		api.Do("CancelInvocation", true, d.decode, d.cancelInvocation),
+		api.Do("DescribeInvocations", false, d.decode, d.describeInvocations),
+		api.Do("DescribeInvocationTasks", false, d.decode, d.describeInvocationTasks),
+
+		api.Do("DescribeAutomationAgentStatus", false, d.decode, d.describeAutomationAgentStatus),
+		api.Do("DescribeRegions", false, d.decode, d.describeRegions),
+
+		api.Do("CreateRegisterCode", true, d.decode, d.createRegisterCode),
+		api.Do("DescribeRegisterCodes", false, d.decode, d.describeRegisterCodes),
+	)
+}

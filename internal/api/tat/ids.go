@@ -1,0 +1,98 @@
+package tat
+
+import (
+	"regexp"
+
+	"errand/internal/api"
+	"errand/internal/core"
+)
+
+// The prefixes of ids on the way out.
+const (
+	commandPrefix    = "cmd-"
+	invocationPrefix = "inv-"
+	taskPrefix       = "invt-"
+	instancePrefix   = "rins-"
+)
+
+const maxIDs = 100 // in one list; https://www.tencentcloud.com/document/product/1147/46691
+
+var (
+	// foreignID is the shape of the vendor's ids, without their prefix. One that was not made here may still be asked for: there is
+	// no such object, which is something else than a malformed id.
+	foreignID = `[a-z0-9]{8,32}$`
+
+	commandShape    = regexp.MustCompile(`^` + commandPrefix + foreignID)
+	invocationShape = regexp.MustCompile(`^` + invocationPrefix + foreignID)
+	taskShape       = regexp.MustCompile(`^` + taskPrefix + foreignID)
+	uuidShape       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+	// instanceShape is what operators may name a node.
+	instanceShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
+)
+
+// readIDs reads a list of ids of one kind. Those that have the right shape but cannot exist become the zero value, which no object has.
+func readIDs[T any](list []string, field string, c code, parse func(string) (T, bool), shape *regexp.Regexp) ([]T, error) {
+	ids := make([]T, len(list))
+	for i, s := range list {
+		id, ok := parse(s)
+		switch {
+		case ok:
+			ids[i] = id
+		case !shape.MatchString(s):
+			return nil, refuse(c, field, "%.64q", s)
+		}
+	}
+	return ids, nil
+}
+
+func commandIDs(list []string, field string) ([]core.ID, error) {
+	return readIDs(list, field, codeCommandID, api.CommandID, commandShape)
+}
+
+func invocationIDs(list []string, field string) ([]core.ID, error) {
+	return readIDs(list, field, codeInvocationID, api.InvocationID, invocationShape)
+}
+
+func taskIDs(list []string, field string) ([]core.TaskID, error) {
+	return readIDs(list, field, codeInvocationTaskID, api.TaskID, taskShape)
+}
+
+func registerCodeIDs(list []string, field string) ([]core.ID, error) {
+	return readIDs(list, field, codeRegisterCodeID, core.ParseUUID, uuidShape)
+}
+
+// commandID reads the id of the command that an action is about.
+func commandID(s *string) (core.ID, error) {
+	if s == nil {
+		return 0, missing("CommandId")
+	}
+	ids, err := commandIDs([]string{*s}, "CommandId")
+	switch {
+	case err != nil:
+		return 0, err
+	case ids[0] == 0:
+		return 0, refuse(codeNoCommand, "CommandId", "%q", *s)
+	}
+	return ids[0], nil
+}
+
+// instanceIDs reads a list of node ids.
+func instanceIDs(list []string, field string) ([]string, error) {
+	for _, s := range list {
+		if !instanceShape.MatchString(s) {
+			return nil, refuse(codeInstanceID, field, "%.64q", s)
+		}
+	}
+	return api.NodeIDs(list), nil
+}
+
+// targets reads the instances of a run.
+func targets(list []string) ([]string, error) {
+	if len(list) == 0 {
+		return nil, missing("InstanceIds")
+	}
+	return instanceIDs(list, "InstanceIds")
+}
+
+func showInstance(id string) string { return api.ShowNode(instancePrefix, id) }

@@ -1,0 +1,160 @@
+package tat
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errand/internal/core"
+)
+
+func TestDescribeAutomationAgentStatus(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	away := c.node("ins-away")
+	c.scene.Advance(core.OnlineWindow)
+	win := c.scene.NodeOn(core.Windows, "lhins-win")
+	here := c.scene.Node("")
+	c.scene.Online(win)
+	if err := c.scene.Service.Introduce(t.Context(), here.Key, core.Facts{Platform: core.Linux, Agent: "1.2.3", Features: []string{"session", "other"}}); err != nil {
+		t.Fatal(err)
+	}
+	unseen := c.scene.Node("ins-unseen")
+	want := golden(t, `{"TotalCount": 4, "AutomationAgentSet": [
+		{"InstanceId": "ins-unseen", "Version": "1.0.0", "LastHeartbeatTime": "", "AgentStatus": "Offline", "Environment": "Linux", "SupportFeatures": []},
+		{"InstanceId": "rins-`+here.ID+`", "Version": "1.2.3", "LastHeartbeatTime": "2026-11-22T05:43:40Z", "AgentStatus": "Online",
+			"Environment": "Linux", "SupportFeatures": ["SESSION_MANAGER"]},
+		{"InstanceId": "lhins-win", "Version": "1.0.0", "LastHeartbeatTime": "2026-11-22T05:43:40Z", "AgentStatus": "Online", "Environment": "Windows",
+			"SupportFeatures": []},
+		{"InstanceId": "ins-away", "Version": "1.0.0", "LastHeartbeatTime": "2026-11-22T05:41:40Z", "AgentStatus": "Offline", "Environment": "Linux",
+			"SupportFeatures": []}
+	]}`)
+	if diff := cmp.Diff(want, raw(c.call("DescribeAutomationAgentStatus", `{}`))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	u, h, w, a := unseen.ID, "rins-"+here.ID, win.ID, away.ID
+	and := func(list ...[]map[string]any) string {
+		var all []map[string]any
+		for _, l := range list {
+			all = append(all, l...)
+		}
+		return object("Filters", all)
+	}
+	for name, try := range map[string]struct {
+		body  string
+		want  []string
+		total int
+		code  string
+	}{
+		"page":               {`{"Limit":1,"Offset":1}`, []string{h}, 4, ""},
+		"ids":                {object("InstanceIds", []string{h, "ins-other", a}), []string{h, a}, 2, ""},
+		"id without prefix":  {object("InstanceIds", []string{here.ID}), []string{h}, 1, ""},
+		"filter by id":       {and(filters("instance-id", w, a)), []string{w, a}, 2, ""},
+		"id and id":          {and(filters("instance-id", w, a), filters("instance-id", a, u)), []string{a}, 1, ""},
+		"id, nothing left":   {and(filters("instance-id", w), filters("instance-id", a)), nil, 0, ""},
+		"online":             {and(filters("agent-status", "Online")), []string{h, w}, 2, ""},
+		"offline":            {and(filters("agent-status", "Offline")), []string{u, a}, 2, ""},
+		"either":             {and(filters("agent-status", "Offline", "Online")), []string{u, h, w, a}, 4, ""},
+		"both at once":       {and(filters("agent-status", "Offline"), filters("agent-status", "Online")), nil, 0, ""},
+		"linux":              {and(filters("environment", "Linux")), []string{u, h, a}, 3, ""},
+		"windows":            {and(filters("environment", "Windows")), []string{w}, 1, ""},
+		"any system":         {and(filters("environment", "Windows", "Linux")), []string{u, h, w, a}, 4, ""},
+		"linux and windows":  {and(filters("environment", "Windows"), filters("environment", "Linux")), nil, 0, ""},
+		"online linux":       {and(filters("environment", "Linux"), filters("agent-status", "Online")), []string{h}, 1, ""},
+		"status of no kind":  {and(filters("agent-status", "Maybe")), nil, 0, "InvalidParameterValue.InvalidFilter"},
+		"system of no kind":  {and(filters("environment", "BeOS")), nil, 0, "InvalidParameterValue.InvalidFilter"},
+		"unknown filter":     {and(filters("colour", "red")), nil, 0, "InvalidParameterValue.InvalidFilter"},
+		"bad id":             {object("InstanceIds", []string{"a b"}), nil, 0, "InvalidParameterValue.InvalidInstanceId"},
+		"bad id in filter":   {and(filters("instance-id", strings.Repeat("x", 129))), nil, 0, "InvalidParameterValue.InvalidInstanceId"},
+		"ids and filters":    {object("InstanceIds", []string{a}, "Filters", filters("environment", "Linux")), nil, 0, "InvalidParameter.ConflictParameter"},
+		"101 ids":            {object("InstanceIds", repeat("ins-away", 101)), nil, 0, "InvalidParameterValue.LimitExceeded"},
+		"offset too deep":    {`{"Offset":100001}`, nil, 0, "InvalidParameterValue"},
+		"limit of 101":       {`{"Limit":101}`, nil, 0, "InvalidParameterValue.TooLarge"},
+		"a limit that is no": {`{"Limit":true}`, nil, 0, "InvalidParameter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := c.call("DescribeAutomationAgentStatus", try.body)
+			r.want(try.code)
+			if r.Code != "" {
+				return
+			}
+			resp := ok[describeAgentStatusResponse](r)
+			var got []string
+			for _, agent := range resp.AutomationAgentSet {
+				got = append(got, agent.InstanceId)
+			}
+			if diff := cmp.Diff(try.want, got); diff != "" || resp.TotalCount != try.total {
+				t.Errorf("%d in all, want %d (-want +got):\n%s", resp.TotalCount, try.total, diff)
+			}
+		})
+	}
+}
+
+func TestRegisterCodes(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	first := ok[createRegisterCodeResponse](c.call("CreateRegisterCode", `{}`))
+	second := ok[createRegisterCodeResponse](c.call("CreateRegisterCode", object(
+		"Description", "rack 7", "InstanceNamePrefix", "web", "RegisterLimit", 2, "EffectiveTime", 100000, "IpAddressRange", "10.1.2.3/8",
+	)))
+	third := ok[createRegisterCodeResponse](c.call("CreateRegisterCode", object("IpAddressRange", "192.0.2.1", "EffectiveTime", 99999)))
+	id, known := core.ParseUUID(second.RegisterCodeId)
+	if !known || second.RegisterCodeValue == first.RegisterCodeValue {
+		t.Fatalf("%+v", second)
+	}
+	n, err := c.scene.Service.Register(t.Context(), core.Enrolment{
+		Code: id, Secret: second.RegisterCodeValue, PublicKey: "p", Source: netip.MustParseAddr("10.9.9.9"), Facts: core.Facts{Platform: core.Linux},
+	})
+	if err != nil || n.Name != "web-1" {
+		t.Fatalf("%+v, %v", n, err)
+	}
+	c.scene.Advance(4 * time.Hour)
+	want := golden(t, `{"TotalCount": 3, "RegisterCodeSet": [
+		{"RegisterCodeId": "`+third.RegisterCodeId+`", "Description": "", "InstanceNamePrefix": "", "RegisterLimit": 10,
+			"ExpiredTime": "2038-04-19T20:41:40Z", "IpAddressRange": "192.0.2.1", "Enabled": true, "RegisteredCount": 0,
+			"CreatedTime": "2026-11-22T05:41:40Z", "UpdatedTime": "2026-11-22T05:41:40Z"},
+		{"RegisterCodeId": "`+second.RegisterCodeId+`", "Description": "rack 7", "InstanceNamePrefix": "web", "RegisterLimit": 2,
+			"ExpiredTime": null, "IpAddressRange": "10.0.0.0/8", "Enabled": true, "RegisteredCount": 1,
+			"CreatedTime": "2026-11-22T05:41:40Z", "UpdatedTime": "2026-11-22T05:41:40Z"},
+		{"RegisterCodeId": "`+first.RegisterCodeId+`", "Description": "", "InstanceNamePrefix": "", "RegisterLimit": 10,
+			"ExpiredTime": "2026-11-22T09:41:40Z", "IpAddressRange": "", "Enabled": false, "RegisteredCount": 0,
+			"CreatedTime": "2026-11-22T05:41:40Z", "UpdatedTime": "2026-11-22T05:41:40Z"}
+	]}`)
+	if diff := cmp.Diff(want, raw(c.call("DescribeRegisterCodes", `{}`))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	foreign := "4eceee12-56f1-4fbc-9ab1-890f74942176"
+	got := ok[describeRegisterCodesResponse](c.call("DescribeRegisterCodes", object(
+		"RegisterCodeIds", []string{strings.ToUpper(first.RegisterCodeId), foreign})))
+	if got.TotalCount != 1 || got.RegisterCodeSet[0].RegisterCodeId != first.RegisterCodeId {
+		t.Errorf("%+v", got)
+	}
+	for name, try := range map[string]struct{ action, body, code string }{
+		"description of 128":  {"CreateRegisterCode", object("Description", strings.Repeat("字", 128)), ""},
+		"description of 129":  {"CreateRegisterCode", object("Description", strings.Repeat("字", 129)), "InvalidParameterValue.TooLong"},
+		"prefix of 32":        {"CreateRegisterCode", object("InstanceNamePrefix", strings.Repeat("x", 32)), ""},
+		"prefix of 33":        {"CreateRegisterCode", object("InstanceNamePrefix", strings.Repeat("x", 33)), "InvalidParameterValue.TooLong"},
+		"limit of 0":          {"CreateRegisterCode", `{"RegisterLimit":0}`, "InvalidParameterValue.TooSmall"},
+		"limit of 1":          {"CreateRegisterCode", `{"RegisterLimit":1}`, ""},
+		"limit of 10000":      {"CreateRegisterCode", `{"RegisterLimit":10000}`, ""},
+		"limit of 10001":      {"CreateRegisterCode", `{"RegisterLimit":10001}`, "InvalidParameterValue.TooLarge"},
+		"no hours":            {"CreateRegisterCode", `{"EffectiveTime":0}`, "InvalidParameterValue.TooSmall"},
+		"one hour":            {"CreateRegisterCode", `{"EffectiveTime":1}`, ""},
+		"no network":          {"CreateRegisterCode", `{"IpAddressRange":"here"}`, "InvalidParameter"},
+		"network of IPv6":     {"CreateRegisterCode", `{"IpAddressRange":"2001:db8::/32"}`, "InvalidParameter"},
+		"network too narrow":  {"CreateRegisterCode", `{"IpAddressRange":"10.0.0.1/33"}`, "InvalidParameter"},
+		"malformed id":        {"DescribeRegisterCodes", object("RegisterCodeIds", []string{"x"}), "InvalidParameterValue.InvalidRegisterCodeId"},
+		"101 ids":             {"DescribeRegisterCodes", object("RegisterCodeIds", repeat(foreign, 101)), "InvalidParameterValue.TooLong"},
+		"page of 0":           {"DescribeRegisterCodes", `{"Limit":0}`, "InvalidParameterValue.TooSmall"},
+		"page below 0":        {"DescribeRegisterCodes", `{"Limit":-1}`, "InvalidParameterValue.TooSmall"},
+		"offset below 0":      {"DescribeRegisterCodes", `{"Offset":-1}`, "InvalidParameterValue.TooSmall"},
+		"page of 101":         {"DescribeRegisterCodes", `{"Limit":101}`, "InvalidParameterValue.TooLarge"},
+		"filters, not here":   {"DescribeRegisterCodes", `{"Filters":[]}`, "UnknownParameter"},
+		"disabling, not here": {"DisableRegisterCodes", `{}`, "InvalidAction"},
+	} {
+		t.Run(name, func(t *testing.T) { c.call(try.action, try.body).want(try.code) })
+	}
+}

@@ -1,0 +1,317 @@
+package tat
+
+// The structures of the API. Field names are the vendor's own, letter for letter, so that they need no tags. In requests, a nil pointer or
+// slice was not sent; an empty one was. In answers, only the times that the vendor's pages allow to be null are pointers.
+
+// placed is part of requests that make something, which then lies in a region.
+type placed struct{ region string }
+
+func (p *placed) place(region string) { p.region = region }
+
+// answer is part of every response.
+type answer struct{ RequestId string }
+
+func (a *answer) stamp(id string) { a.RequestId = id }
+
+type tag struct{ Key, Value string }
+
+type filter struct {
+	Name   string
+	Values []string
+}
+
+// listing is part of the requests that list something.
+type listing struct {
+	Filters []filter
+	Limit   *int64
+	Offset  *int64
+}
+
+type parameterConf struct {
+	ParameterName        *string
+	ParameterValue       *string
+	ParameterDescription *string
+}
+
+// commandFields define what a command does.
+type commandFields struct {
+	CommandName           *string
+	Content               *string // Base64
+	Description           *string
+	CommandType           *string
+	DefaultParameters     *string // a JSON object as text
+	DefaultParameterConfs []parameterConf
+	placeFields
+}
+
+// placeFields are those that a single run may change.
+type placeFields struct {
+	WorkingDirectory   *string
+	Timeout            *int64 // seconds
+	Username           *string
+	OutputCOSBucketUrl *string
+	OutputCOSKeyPrefix *string
+}
+
+type createCommandRequest struct {
+	placed
+	commandFields
+	EnableParameter bool
+	Tags            []tag
+}
+
+type createCommandResponse struct {
+	answer
+	CommandId string
+}
+
+type modifyCommandRequest struct {
+	CommandId *string
+	commandFields
+}
+
+type deleteCommandRequest struct{ CommandId *string }
+
+type deleteCommandsRequest struct{ CommandIds []string }
+
+type emptyResponse struct{ answer }
+
+type describeCommandsRequest struct {
+	CommandIds []string
+	listing
+}
+
+type describeCommandsResponse struct {
+	answer
+	TotalCount int
+	CommandSet []command
+}
+
+type shownParameterConf struct{ ParameterName, ParameterValue, ParameterDescription string }
+
+type command struct {
+	CommandId             string
+	CommandName           string
+	Description           string
+	Content               string
+	CommandType           commandType
+	WorkingDirectory      string
+	Timeout               int64
+	CreatedTime           string
+	UpdatedTime           string
+	EnableParameter       bool
+	DefaultParameters     string
+	DefaultParameterConfs []shownParameterConf
+	Scenes                []string
+	FormattedDescription  string
+	CreatedBy             string
+	Tags                  []tag
+	Username              string
+	OutputCOSBucketUrl    string
+	OutputCOSKeyPrefix    string
+}
+
+type previewRequest struct {
+	CommandId  *string
+	Content    *string
+	Parameters *string
+}
+
+type previewResponse struct {
+	answer
+	ReplacedContent string
+}
+
+type runCommandRequest struct {
+	placed
+	commandFields
+	InstanceIds     []string
+	SaveCommand     bool
+	EnableParameter bool
+	Parameters      *string
+	Tags            []tag
+}
+
+type runCommandResponse struct {
+	answer
+	CommandId    string
+	InvocationId string
+}
+
+type invokeCommandRequest struct {
+	placed
+	placeFields
+	CommandId   *string
+	InstanceIds []string
+	Parameters  *string
+}
+
+type invokeCommandResponse struct {
+	answer
+	InvocationId string
+}
+
+type cancelInvocationRequest struct {
+	InvocationId *string
+	InstanceIds  []string
+}
+
+type describeInvocationsRequest struct {
+	InvocationIds []string
+	listing
+}
+
+type describeInvocationsResponse struct {
+	answer
+	TotalCount    int
+	InvocationSet []invocation
+}
+
+type invocation struct {
+	InvocationId               string
+	CommandId                  string
+	InvocationStatus           invocationStatus
+	InvocationTaskBasicInfoSet []taskBasicInfo
+	Description                string
+	StartTime                  *string
+	EndTime                    *string
+	CreatedTime                string
+	UpdatedTime                string
+	Parameters                 string
+	DefaultParameters          string
+	InstanceKind               string
+	Username                   string
+	InvocationSource           string
+	CommandContent             string
+	CommandType                commandType
+	Timeout                    int64
+	WorkingDirectory           string
+	OutputCOSBucketUrl         string
+	OutputCOSKeyPrefix         string
+	CommandName                string
+}
+
+type taskBasicInfo struct {
+	InvocationTaskId string
+	TaskStatus       taskStatus
+	InstanceId       string
+}
+
+type describeInvocationTasksRequest struct {
+	InvocationTaskIds []string
+	listing
+	HideOutput *bool // true unless sent
+}
+
+type describeInvocationTasksResponse struct {
+	answer
+	TotalCount        int
+	InvocationTaskSet []invocationTask
+}
+
+type invocationTask struct {
+	InvocationId     string
+	InvocationTaskId string
+	CommandId        string
+	TaskStatus       taskStatus
+	InstanceId       string
+	TaskResult       taskResult
+	StartTime        *string
+	EndTime          *string
+	CreatedTime      string
+	UpdatedTime      string
+	CommandDocument  commandDocument
+	ErrorInfo        string
+	InvocationSource string
+	CommandName      string
+}
+
+type taskResult struct {
+	ExitCode                 int64
+	Output                   string // Base64
+	ExecStartTime            *string
+	ExecEndTime              *string
+	Dropped                  uint64
+	OutputUrl                string
+	OutputUploadCOSErrorInfo string
+}
+
+type commandDocument struct {
+	Content            string // Base64
+	CommandType        commandType
+	Timeout            int64
+	WorkingDirectory   string
+	Username           string
+	OutputCOSBucketUrl string
+	OutputCOSKeyPrefix string
+}
+
+type describeAgentStatusRequest struct {
+	InstanceIds []string
+	listing
+}
+
+type describeAgentStatusResponse struct {
+	answer
+	AutomationAgentSet []agentInfo
+	TotalCount         int
+}
+
+type agentInfo struct {
+	InstanceId        string
+	Version           string
+	LastHeartbeatTime string
+	AgentStatus       string
+	Environment       string
+	SupportFeatures   []string
+}
+
+type describeRegionsRequest struct{}
+
+type describeRegionsResponse struct {
+	answer
+	TotalCount int
+	RegionSet  []regionInfo
+}
+
+type regionInfo struct{ Region, RegionName, RegionState string }
+
+type createRegisterCodeRequest struct {
+	placed
+	Description        string
+	InstanceNamePrefix string
+	RegisterLimit      *int64
+	EffectiveTime      *int64 // hours
+	IpAddressRange     string
+}
+
+type createRegisterCodeResponse struct {
+	answer
+	RegisterCodeId    string
+	RegisterCodeValue string
+}
+
+type describeRegisterCodesRequest struct {
+	RegisterCodeIds []string
+	Offset          *int64
+	Limit           *int64
+}
+
+type describeRegisterCodesResponse struct {
+	answer
+	TotalCount      int
+	RegisterCodeSet []registerCodeInfo
+}
+
+type registerCodeInfo struct {
+	RegisterCodeId     string
+	Description        string
+	InstanceNamePrefix string
+	RegisterLimit      int64
+	ExpiredTime        *string
+	IpAddressRange     string
+	Enabled            bool
+	RegisteredCount    int64
+	CreatedTime        string
+	UpdatedTime        string
+}

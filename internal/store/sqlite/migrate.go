@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrNewer says that the database was written by a newer version of this program.
+var ErrNewer = errors.New("database belongs to a newer version")
+
+// migrate applies the numbered files of migrations/ that the database has not seen, each in a transaction of its own. The number of the last
+// one is the database's user_version.
+func migrate(conn *sqlite.Conn, files fs.FS) error {
+	names, err := fs.Glob(files, "migrations/*.sql") // sorted
+	if err != nil {
+		return err
+	}
+	var have int
+	if err := query(conn, "PRAGMA user_version", func(r *row) error { have = int(r.int()); return nil }); err != nil {
+		return err
+	}
+	if have > len(names) {
+		return fmt.Errorf("%w: its schema is number %d, the last one known here is %d", ErrNewer, have, len(names))
+	}
+	for i, name := range names {
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
+			return fmt.Errorf("migration %s should have number %d", name, i+1)
+		}
+		if i < have {
+			continue
+		}
+		if err := apply(conn, files, name, i+1); err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func apply(conn *sqlite.Conn, files fs.FS, name string, number int) (err error) {
+	script, err := fs.ReadFile(files, name)
+	if err != nil {
+		return err
+	}
+	end, err := sqlitex.ImmediateTransaction(conn)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	if err := sqlitex.ExecuteScript(conn, string(script), nil); err != nil {
+		return err
+	}
+	return sqlitex.ExecuteTransient(conn, fmt.Sprintf("PRAGMA user_version = %d", number), nil)
+}

@@ -1,0 +1,227 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"errand/internal/core"
+)
+
+const (
+	nodeColumns = `n.key, n.account, n.id, n.name, n.region, n.public_key, n.registration, n.registered_at, n.updated_at, n.removed_at,
+		n.hostname, n.platform, n.os_name, n.kernel, n.arch, n.machine_id, n.boot_id, n.zone, n.private_ip, n.public_ip, n.agent,
+		n.features, n.resource_group, n.tags, s.at`
+	fromNodes = "nodes n CROSS JOIN seen s ON s.node = n.key"
+)
+
+func scanNode(r *row) (n core.Node) {
+	n.Key, n.Account, n.ID, n.Name, n.Region = core.NodeKey(r.int()), core.AccountID(r.int()), r.text(), r.text(), r.text()
+	n.PublicKey, n.Registration = r.text(), r.id()
+	n.RegisteredAt, n.UpdatedAt, n.RemovedAt = r.time(), r.time(), r.time()
+	n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch = r.text(), core.Platform(r.text()), r.text(), r.text(), r.text()
+	n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP, n.Agent = r.text(), r.text(), r.text(), r.text(), r.text(), r.text()
+	r.json(&n.Features)
+	n.ResourceGroup, n.Tags, n.LastSeen = r.text(), r.tags(), r.time()
+	return n
+}
+
+// InsertNode implements core.Nodes.
+func (s *Store) InsertNode(ctx context.Context, n core.Node) (key core.NodeKey, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		key, err = insertNode(t.conn, &n)
+		return err
+	})
+	return key, named(err, "insert node %s", n.ID)
+}
+
+func insertNode(conn *sqlite.Conn, n *core.Node) (core.NodeKey, error) {
+	_, generated := core.ParseID(n.ID)
+	err := exec(conn, `INSERT INTO nodes (account, id, generated, name, region, public_key, registration, registered_at, updated_at,
+			removed_at, hostname, platform, os_name, kernel, arch, machine_id, boot_id, zone, private_ip, public_ip, agent, features,
+			resource_group, tags)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.Account, n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt, n.UpdatedAt,
+		n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP,
+		n.Agent, n.Features, n.ResourceGroup, n.Tags)
+	if err != nil {
+		return 0, err
+	}
+	key := core.NodeKey(conn.LastInsertRowID())
+	return key, exec(conn, "INSERT INTO seen (node, at) VALUES (?, ?)", key, n.LastSeen)
+}
+
+// ChangeNode implements core.Nodes.
+func (s *Store) ChangeNode(ctx context.Context, key core.NodeKey, change func(*core.Node) error) error {
+	err := s.write(ctx, func(t *tx) error {
+		n, err := readNode(t.conn, "n.key = ?", key)
+		if err != nil {
+			return err
+		}
+		if err := change(&n); err != nil {
+			return err
+		}
+		_, generated := core.ParseID(n.ID)
+		err = exec(t.conn, `UPDATE nodes SET id = ?, generated = ?, name = ?, region = ?, public_key = ?, registration = ?, registered_at = ?,
+				updated_at = ?, removed_at = ?, hostname = ?, platform = ?, os_name = ?, kernel = ?, arch = ?, machine_id = ?, boot_id = ?,
+				zone = ?, private_ip = ?, public_ip = ?, agent = ?, features = ?, resource_group = ?, tags = ? WHERE key = ?`,
+			n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt,
+			n.UpdatedAt, n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID,
+			n.Zone, n.PrivateIP, n.PublicIP, n.Agent, n.Features, n.ResourceGroup, n.Tags, key)
+		if err != nil {
+			return err
+		}
+		return exec(t.conn, "UPDATE seen SET at = ? WHERE node = ?", n.LastSeen, key)
+	})
+	return named(err, "change node %d", key)
+}
+
+// Node implements core.Nodes.
+func (s *Store) Node(ctx context.Context, key core.NodeKey) (n core.Node, err error) {
+	err = s.read(ctx, func(conn *sqlite.Conn) error {
+		n, err = readNode(conn, "n.key = ?", key)
+		return err
+	})
+	return n, named(err, "node %d", key)
+}
+
+// NodeByPublicKey implements core.Nodes.
+func (s *Store) NodeByPublicKey(ctx context.Context, publicKey string) (n core.Node, err error) {
+	err = s.read(ctx, func(conn *sqlite.Conn) error {
+		n, err = readNode(conn, "n.public_key = ? AND n.public_key <> '' AND n.removed_at IS NULL", publicKey)
+		return err
+	})
+	return n, named(err, "node with key %s", publicKey)
+}
+
+func readNode(conn *sqlite.Conn, condition string, arg any) (n core.Node, err error) {
+	err = queryOne(conn, "SELECT "+nodeColumns+" FROM "+fromNodes+" WHERE "+condition, func(r *row) error {
+		n = scanNode(r)
+		return nil
+	}, arg)
+	return n, err
+}
+
+// NodesByID implements core.Nodes.
+func (s *Store) NodesByID(ctx context.Context, account core.AccountID, ids []string) (map[string]core.Node, error) {
+	found := make(map[string]core.Node, len(ids))
+	err := s.read(ctx, func(conn *sqlite.Conn) error {
+		return query(conn, "SELECT "+nodeColumns+` FROM json_each(?) j
+			CROSS JOIN nodes n ON n.account = ? AND n.id = j.value AND n.removed_at IS NULL CROSS JOIN seen s ON s.node = n.key`,
+			func(r *row) error {
+				n := scanNode(r)
+				found[n.ID] = n
+				return nil
+			}, jsonList(ids), account)
+	})
+	return found, named(err, "nodes by id")
+}
+
+// ListNodes implements core.Nodes.
+func (s *Store) ListNodes(ctx context.Context, f core.NodeFilter, p core.Page) (rows []core.Node, total int, err error) {
+	err = s.read(ctx, func(conn *sqlite.Conn) error {
+		l := listNodes(&f)
+		if p.Count {
+			if total, err = l.count(conn); err != nil {
+				return err
+			}
+		}
+		return l.pageByKey(conn, nodeColumns, "n.key", p, func(r *row) error {
+			rows = append(rows, scanNode(r))
+			return nil
+		})
+	})
+	return rows, total, named(err, "list nodes")
+}
+
+func listNodes(f *core.NodeFilter) *listing {
+	l := &listing{from: fromNodes}
+	switch {
+	case f.Account == 0 || len(f.Keys) > 0:
+	case len(f.IDs) > 0: // a few rows to sort are better than all of the account in order
+		l.from = "nodes n INDEXED BY nodes_ever_id CROSS JOIN seen s ON s.node = n.key"
+	case len(f.Names) > 0:
+		l.from = "nodes n INDEXED BY nodes_name CROSS JOIN seen s ON s.node = n.key"
+	}
+	l.account("n.account", f.Account)
+	among(l, "n.key", f.Keys)
+	among(l, "n.id", f.IDs)
+	among(l, "n.name", f.Names)
+	among(l, "n.platform", f.Platforms)
+	among(l, "n.registration", f.Registrations)
+	l.text("n.machine_id", f.MachineID)
+	if f.IP != "" {
+		l.and("(n.private_ip = ? OR n.public_ip = ?)", f.IP, f.IP)
+	}
+	if f.Online != nil {
+		// Node.Online in SQL.
+		since := f.Now.Add(-core.OnlineWindow).UnixMicro()
+		if *f.Online {
+			l.and("s.at > ? AND n.removed_at IS NULL", since)
+		} else {
+			l.and("(s.at IS NULL OR s.at <= ? OR n.removed_at IS NOT NULL)", since)
+		}
+	}
+	l.text("n.resource_group", f.ResourceGroup)
+	l.tags("n.tags", f.Tags)
+	if !f.Removed {
+		l.and("n.removed_at IS NULL")
+	}
+	if f.GeneratedIDs {
+		l.and("n.generated")
+	}
+	return l
+}
+
+// SetLastSeen implements core.Nodes.
+func (s *Store) SetLastSeen(ctx context.Context, seen map[core.NodeKey]time.Time) error {
+	err := s.write(ctx, func(t *tx) error {
+		for key, at := range seen {
+			if err := exec(t.conn, "UPDATE seen SET at = ?1 WHERE node = ?2 AND (at IS NULL OR at < ?1)", at, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return named(err, "set last seen")
+}
+
+// NodeLoads implements core.Nodes. Nodes that never had a task have a zero load.
+func (s *Store) NodeLoads(ctx context.Context, keys []core.NodeKey) (map[core.NodeKey]core.NodeLoad, error) {
+	loads := make(map[core.NodeKey]core.NodeLoad, len(keys))
+	err := s.read(ctx, func(conn *sqlite.Conn) error {
+		for _, key := range keys {
+			load, err := nodeLoad(conn, key)
+			if err != nil {
+				return err
+			}
+			loads[key] = load
+		}
+		return nil
+	})
+	return loads, named(err, "node loads")
+}
+
+const (
+	countTasksOfNode = "SELECT count(*) FROM parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ?"
+	countOpenOfNode  = `SELECT count(*) FROM invocations v INDEXED BY invocations_open
+		CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = v.part AND t.node = ? AND t.invocation = v.id
+		WHERE v.open > 0 AND t.state < ?`
+	lastOfNode = `SELECT o.created_at FROM parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ?
+		CROSS JOIN orders o ON o.invocation = t.invocation ORDER BY p.id DESC, t.invocation DESC LIMIT 1`
+)
+
+func nodeLoad(conn *sqlite.Conn, key core.NodeKey) (load core.NodeLoad, err error) {
+	err = query(conn, countTasksOfNode, func(r *row) error { load.Finished = int(r.int()); return nil }, key)
+	if err != nil || load.Finished == 0 {
+		return load, err
+	}
+	err = query(conn, countOpenOfNode, func(r *row) error { load.Active = int(r.int()); return nil }, key, int(core.Succeeded))
+	if err != nil {
+		return load, err
+	}
+	load.Finished -= load.Active
+	err = query(conn, lastOfNode, func(r *row) error { load.LastInvoked = r.time(); return nil }, key)
+	return load, err
+}

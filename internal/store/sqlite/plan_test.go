@@ -1,0 +1,236 @@
+package sqlite
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zombiezen.com/go/sqlite"
+
+	"errand/internal/core"
+)
+
+func openTest(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "errand.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// plan returns the steps in which the database would run a query.
+func plan(t *testing.T, s *Store, text string, args []any) (steps []string) {
+	t.Helper()
+	err := s.read(context.Background(), func(conn *sqlite.Conn) error {
+		return query(conn, "EXPLAIN QUERY PLAN "+text, func(r *row) error {
+			r.col = 3
+			steps = append(steps, r.text())
+			return nil
+		}, args...)
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return steps
+}
+
+// TestPlans looks at how the database goes about the main listings: no table that grows is read as a whole, and rows come out of an index in
+// order, so that a page costs what its rows cost.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	const order = " LIMIT 50"
+	nodes := func(f core.NodeFilter) (string, []any) {
+		l := listNodes(&f)
+		return l.query(nodeColumns, " ORDER BY n.key DESC"+order), l.args
+	}
+	commands := func(f core.CommandFilter) (string, []any) {
+		l := listCommands(&f)
+		return l.query(commandColumns, " ORDER BY c.id DESC"+order), l.args
+	}
+	invocations := func(f core.InvocationFilter) (string, []any) {
+		l := listInvocations(&f)
+		return l.query(invocationColumns, " ORDER BY v.id DESC"+order), l.args
+	}
+	walk := func(f core.TaskFilter) (string, []any) {
+		l := (&taskWalk{f: &f}).listing(100)
+		return l.query("v.id, v.part, v.counts", " ORDER BY v.id DESC"+order), l.args
+	}
+	inside := func(f core.TaskFilter) (string, []any) {
+		l := (&taskWalk{f: &f}).tasks(&visited{id: 7, part: 1}, 5)
+		return l.query(taskColumnsOutput, " ORDER BY t.idx"+order), l.args
+	}
+	indexed := func(l *listing, by string, f core.TaskFilter) (string, []any) {
+		l.ofInvocation(&f)
+		return l.query("t.invocation, t.idx", " ORDER BY "+by+order), l.args
+	}
+	byNode := func(f core.TaskFilter) (string, []any) {
+		l, by := tasksByNode(&f)
+		return indexed(l, by, f)
+	}
+	byName := func(f core.TaskFilter) (string, []any) {
+		l, by := tasksByName(&f)
+		return indexed(l, by, f)
+	}
+	text := func(s string, args ...any) func() (string, []any) {
+		return func() (string, []any) { return s, args }
+	}
+	tests := []struct {
+		name  string
+		query func() (string, []any)
+		uses  []string
+		sorts bool
+	}{
+		{name: "nodes", query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1}) }, uses: []string{"nodes_account (account=?)"}},
+		{
+			name:  "nodes by id",
+			query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, IDs: []string{"a", "b"}}) },
+			uses:  []string{"(account=? AND id=?)"}, sorts: true,
+		},
+		{
+			name: "nodes ever by id",
+			query: func() (string, []any) {
+				return nodes(core.NodeFilter{Account: 1, IDs: []string{"a", "b"}, Removed: true})
+			},
+			uses: []string{"nodes_ever_id (account=? AND id=?)"}, sorts: true,
+		},
+		{
+			name: "nodes by key",
+			query: func() (string, []any) {
+				return nodes(core.NodeFilter{Account: 1, Keys: []core.NodeKey{1, 2}, Removed: true})
+			},
+			uses: []string{"rowid=?"}, sorts: true,
+		},
+		{
+			name:  "nodes by name",
+			query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, Names: []string{"a"}}) },
+			uses:  []string{"nodes_name (account=? AND name=?)"},
+		},
+		{
+			name:  "nodes by names",
+			query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, Names: []string{"a", "b"}}) },
+			uses:  []string{"nodes_name (account=? AND name=?)"}, sorts: true,
+		},
+		{
+			name:  "nodes by machine",
+			query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, MachineID: "a"}) },
+			uses:  []string{"nodes_machine (account=? AND machine_id=?)"},
+		},
+		{name: "commands", query: func() (string, []any) { return commands(core.CommandFilter{Account: 1}) }, uses: []string{"commands_account (account=?)"}},
+		{
+			name:  "commands by name",
+			query: func() (string, []any) { return commands(core.CommandFilter{Account: 1, Name: core.Pattern{Text: "a"}}) },
+			uses:  []string{"commands_name (account=? AND name=?)"},
+		},
+		{
+			name:  "invocations",
+			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1}) },
+			uses:  []string{"invocations_account (account=?)"},
+		},
+		{
+			name:  "invocations by id",
+			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, IDs: []core.ID{1, 2}}) },
+			uses:  []string{"rowid=?"}, sorts: true,
+		},
+		{
+			name:  "invocations of a command",
+			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, Commands: []core.ID{1}}) },
+			uses:  []string{"invocations_command (command=?)"},
+		},
+		{
+			name:  "invocations by name",
+			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, CommandName: "a"}) },
+			uses:  []string{"invocations_name (account=? AND name=?)"},
+		},
+		{
+			name:  "open invocations",
+			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, Open: true}) },
+			uses:  []string{"invocations_open (account=?)"},
+		},
+		{
+			name: "invocations of nodes",
+			query: func() (string, []any) {
+				return invocations(core.InvocationFilter{Account: 1, Nodes: []core.NodeKey{1, 2}})
+			},
+			uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}, sorts: true,
+		},
+		{name: "tasks of an account", query: func() (string, []any) { return walk(core.TaskFilter{Account: 1}) }, uses: []string{"invocations_account (account=?"}},
+		{
+			name:  "tasks of a command",
+			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, Commands: []core.ID{1}}) },
+			uses:  []string{"invocations_command (command=?"},
+		},
+		{
+			name:  "running tasks",
+			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, States: []core.State{core.Running}}) },
+			uses:  []string{"invocations_open (account=?"},
+		},
+		{
+			name:  "tasks of invocations",
+			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, Invocations: []core.ID{1, 2}}) },
+			uses:  []string{"rowid=?"}, sorts: true,
+		},
+		{name: "tasks of one invocation", query: func() (string, []any) { return inside(core.TaskFilter{}) }, uses: []string{"PRIMARY KEY (invocation=? AND idx>?)"}},
+		{
+			name:  "tasks of one invocation on nodes",
+			query: func() (string, []any) { return inside(core.TaskFilter{Nodes: []core.NodeKey{1, 2}}) },
+			uses:  []string{"tasks_node (part=? AND node=? AND invocation=? AND idx>?)"}, sorts: true,
+		},
+		{
+			name:  "tasks of a node",
+			query: func() (string, []any) { return byNode(core.TaskFilter{Account: 1, Nodes: []core.NodeKey{1}}) },
+			uses:  []string{"COVERING INDEX tasks_node (part=? AND node=?)"},
+		},
+		{
+			name:  "tasks of nodes",
+			query: func() (string, []any) { return byNode(core.TaskFilter{Account: 1, Nodes: []core.NodeKey{1, 2}}) },
+			uses:  []string{"COVERING INDEX tasks_node (part=? AND node=?)"}, sorts: true,
+		},
+		{
+			name: "tasks by name",
+			query: func() (string, []any) {
+				return byName(core.TaskFilter{Account: 1, IDs: []core.TaskID{{Invocation: 1}}, Nodes: []core.NodeKey{1}})
+			},
+			uses: []string{"PRIMARY KEY (invocation=? AND idx=?)"}, sorts: true,
+		},
+		{name: "tasks of a node counted", query: text(countTasksOfNode, 1), uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}},
+		{
+			name: "open tasks of a node counted", query: text(countOpenOfNode, 1, 6),
+			uses: []string{"tasks_node (part=? AND node=? AND invocation=?)"},
+		},
+		{name: "latest task of a node", query: text(lastOfNode, 1), uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			q, args := tt.query()
+			steps := plan(t, s, q, args)
+			all := strings.Join(steps, "\n")
+			for _, step := range steps {
+				// parts has a row for every hundred thousand tasks; j and json_each are parameters; few invocations are open.
+				scan, ok := strings.CutPrefix(step, "SCAN ")
+				if ok && !strings.HasPrefix(scan, "p") && !strings.HasPrefix(scan, "j") && !strings.Contains(scan, "invocations_open") {
+					t.Errorf("reads a whole table: %s", step)
+				}
+			}
+			for _, want := range tt.uses {
+				if !strings.Contains(all, want) {
+					t.Errorf("does not use %s", want)
+				}
+			}
+			if !tt.sorts && strings.Contains(all, "TEMP B-TREE") {
+				t.Error("sorts")
+			}
+			if t.Failed() {
+				t.Logf("%s\n%s", q, all)
+			}
+		})
+	}
+}

@@ -1,0 +1,171 @@
+// Package sqlite keeps everything the core asks for in one SQLite file: the default store, for one server process.
+//
+// All writes go through one goroutine that gathers the operations waiting for it into one transaction (writer.go), so that durability
+// costs one sync for many operations; reads have connections of their own and never wait for it. The schema is in migrations/.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"errand/internal/core"
+)
+
+const (
+	writerCache = 64 << 20
+	readerCache = 8 << 20
+	readerMap   = 256 << 20 // a reader's own cache is dropped at every commit; what is mapped stays
+	busyTimeout = 10 * time.Second
+)
+
+// Store is a core.Store in an SQLite file.
+type Store struct {
+	log    *slog.Logger
+	lock   *os.File
+	writer *writer
+	ckpt   *checkpointer
+	pool   *sqlitex.Pool
+
+	closing  sync.Once
+	closeErr error
+}
+
+var _ core.Store = (*Store)(nil)
+
+// Open opens or creates the database at path, brings its schema up to date and holds it until Close. While another process holds it, Open
+// returns an error that wraps ErrInUse. Beside path, SQLite's own path-wal and path-shm and the lock file path.lock appear.
+func Open(ctx context.Context, path string, log *slog.Logger) (_ *Store, err error) {
+	s := &Store{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open database: %w", err), s.close())
+		}
+	}()
+	if s.lock, err = lock(path); err != nil {
+		return nil, err
+	}
+	conn, err := openWriter(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if s.ckpt, err = newCheckpointer(path, log); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if s.writer, err = newWriter(conn, s.ckpt, log); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	s.pool, err = sqlitex.NewPool(path, sqlitex.PoolOptions{
+		Flags:       sqlite.OpenReadOnly,
+		PoolSize:    max(4, runtime.GOMAXPROCS(0)),
+		PrepareConn: prepareReader,
+	})
+	return s, err
+}
+
+// Close waits for the operations that have begun, refuses those that have not, and gives the file free.
+func (s *Store) Close() error {
+	s.closing.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+// close gives up what Open has come to hold, in the reverse order. The writer's connection goes last: as the last one on the file
+// it moves what is in the log into the database.
+func (s *Store) close() error {
+	var errs []error
+	if s.writer != nil {
+		s.writer.halt()
+	}
+	if s.pool != nil {
+		errs = append(errs, s.pool.Close())
+	}
+	if s.ckpt != nil {
+		errs = append(errs, s.ckpt.close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.conn.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func openWriter(ctx context.Context, path string) (*sqlite.Conn, error) {
+	// SQLite would create the file readable for all; the others take their mode from it.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetBusyTimeout(busyTimeout)
+	err = pragmas(conn,
+		"journal_mode = wal", "synchronous = full", "temp_store = memory", "wal_autocheckpoint = 0",
+		fmt.Sprintf("cache_size = -%d", writerCache>>10),
+		fmt.Sprintf("journal_size_limit = %d", logLimit),
+	)
+	if err == nil {
+		conn.SetInterrupt(ctx.Done())
+		err = migrate(conn, migrations)
+		conn.SetInterrupt(nil)
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+func prepareReader(conn *sqlite.Conn) error {
+	conn.SetBusyTimeout(busyTimeout)
+	return pragmas(conn,
+		"query_only = on", "temp_store = memory",
+		fmt.Sprintf("cache_size = -%d", readerCache>>10),
+		fmt.Sprintf("mmap_size = %d", readerMap),
+	)
+}
+
+func pragmas(conn *sqlite.Conn, settings ...string) error {
+	for _, p := range settings {
+		if err := sqlitex.ExecuteTransient(conn, "PRAGMA "+p, nil); err != nil {
+			return fmt.Errorf("pragma %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// read runs fn on a connection of its own, which sees one state of the database until fn returns. It ends early when ctx does.
+func (s *Store) read(ctx context.Context, fn func(*sqlite.Conn) error) (err error) {
+	conn, err := s.pool.Take(ctx)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer s.pool.Put(conn)
+	if err = exec(conn, "BEGIN"); err == nil {
+		err = fn(conn)
+		conn.SetInterrupt(nil) // the transaction has to end even when ctx is over
+		err = errors.Join(err, exec(conn, "COMMIT"))
+	}
+	return interrupted(ctx, err)
+}
+
+// interrupted puts the context's own error in the place of the one by which SQLite says that it was interrupted.
+func interrupted(ctx context.Context, err error) error {
+	if sqlite.ErrCode(err) == sqlite.ResultInterrupt && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}

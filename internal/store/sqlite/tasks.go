@@ -1,0 +1,166 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"errand/internal/core"
+)
+
+const (
+	insertTask = `INSERT INTO tasks (invocation, idx, part, node, state, cause, flags, exit_code, signal, tries, sent_at, received_at,
+			started_at, ended_at, stop_asked_at, updated_at, stdout, stderr, detail, output)
+		VALUES (?17, ?18, ?19, ?20, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
+	writeTask = `UPDATE tasks SET state = ?1, cause = ?2, flags = ?3, exit_code = ?4, signal = ?5, tries = ?6, sent_at = ?7,
+			received_at = ?8, started_at = ?9, ended_at = ?10, stop_asked_at = ?11, updated_at = ?12, stdout = ?13, stderr = ?14,
+			detail = ?15, output = ?16
+		WHERE invocation = ?17 AND idx = ?18`
+
+	taskColumns = `t.invocation, t.idx, t.node, t.state, t.cause, t.flags, t.exit_code, t.signal, t.tries, t.sent_at, t.received_at,
+		t.started_at, t.ended_at, t.stop_asked_at, t.updated_at, t.stdout, t.stderr, t.detail`
+	taskColumnsOutput = taskColumns + ", t.output"
+	readTask          = "SELECT " + taskColumnsOutput + " FROM tasks t WHERE t.invocation = ? AND t.idx = ?"
+)
+
+// The bits of tasks.flags.
+const (
+	flagExited = 1 << iota
+	flagDrainCut
+	flagLate
+)
+
+// timeBase is what a task's times count from.
+func timeBase(id core.ID) int64 { return id.Time().UnixMicro() }
+
+// scanTask reads the columns of taskColumns, and the output if the row has it.
+func scanTask(r *row, t *core.Task) error {
+	t.ID = core.TaskID{Invocation: r.id(), Index: uint32(r.int())}                             //nolint:gosec // as written
+	t.Node, t.State, t.Cause = core.NodeKey(r.int()), core.State(r.int()), core.Cause(r.int()) //nolint:gosec // as written
+	flags := r.int()
+	t.Exited, t.DrainCut, t.Late = flags&flagExited != 0, flags&flagDrainCut != 0, flags&flagLate != 0
+	t.ExitCode, t.Signal, t.Tries = int32(r.int()), uint8(r.int()), int(r.int()) //nolint:gosec // as written
+	base := timeBase(t.ID.Invocation)
+	t.SentAt, t.ReceivedAt, t.StartedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
+	t.EndedAt, t.StopAskedAt, t.UpdatedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
+	t.Stdout, t.Stderr, t.Detail = uint64(r.int()), uint64(r.int()), r.text() //nolint:gosec // as written
+	if r.col == r.ColumnCount() {
+		return nil
+	}
+	if err := t.Output.UnmarshalBinary(r.bytes()); err != nil {
+		return fmt.Errorf("output of task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// bindTask sets the parameters that insertTask and writeTask have in common.
+func bindTask(b *binder, t *core.Task) error {
+	output, err := t.Output.MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("output of task %s: %w", t.ID, err)
+	}
+	var flags int64
+	if t.Exited {
+		flags |= flagExited
+	}
+	if t.DrainCut {
+		flags |= flagDrainCut
+	}
+	if t.Late {
+		flags |= flagLate
+	}
+	base := timeBase(t.ID.Invocation)
+	b.int(int64(t.State))
+	b.int(int64(t.Cause))
+	b.int(flags)
+	b.int(int64(t.ExitCode))
+	b.int(int64(t.Signal))
+	b.int(int64(t.Tries))
+	b.timeFrom(base, t.SentAt)
+	b.timeFrom(base, t.ReceivedAt)
+	b.timeFrom(base, t.StartedAt)
+	b.timeFrom(base, t.EndedAt)
+	b.timeFrom(base, t.StopAskedAt)
+	b.timeFrom(base, t.UpdatedAt)
+	b.int(int64(t.Stdout)) //nolint:gosec // bytes printed
+	b.int(int64(t.Stderr)) //nolint:gosec // bytes printed
+	b.BindText(b.next(), t.Detail)
+	b.bytes(output)
+	b.int(int64(t.ID.Invocation)) //nolint:gosec // 56 bits
+	b.int(int64(t.ID.Index))
+	return nil
+}
+
+func (t *tx) insertTasks(id core.ID, part int64, tasks []core.Task) error {
+	for i := range tasks {
+		task := &tasks[i]
+		if task.ID.Invocation != id {
+			return fmt.Errorf("task %s is of another invocation", task.ID)
+		}
+		b := binder{Stmt: t.insertTask}
+		if err := bindTask(&b, task); err != nil {
+			return err
+		}
+		b.int(part)
+		b.int(int64(task.Node))
+		if err := step(t.insertTask); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ChangeTasks implements core.Tasks.
+func (s *Store) ChangeTasks(ctx context.Context, ids []core.TaskID, change func(*core.Task) bool) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	// In the order of the rows, neighbours share pages.
+	ids = sortTasks(ids)
+	err := s.writer.do(ctx, &operation{tasks: true, done: make(chan struct{}), run: func(t *tx) error {
+		tasks := make([]core.Task, len(ids))
+		for i, id := range ids {
+			if err := t.changeTask(id, &tasks[i], change); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	return named(err, "change tasks")
+}
+
+// changeTask reads a task into the given space, lets change decide, and writes it.
+func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task) bool) error {
+	t.readTask.BindInt64(1, int64(id.Invocation)) //nolint:gosec // 56 bits
+	t.readTask.BindInt64(2, int64(id.Index))
+	found, err := t.readTask.Step()
+	if err != nil {
+		return err
+	}
+	if found {
+		err = scanTask(&row{Stmt: t.readTask}, task)
+	}
+	if err := errors.Join(err, t.readTask.Reset()); err != nil || !found {
+		return err
+	}
+	before, started := task.State, task.StartedAt
+	if !change(task) {
+		return nil
+	}
+	task.ID = id
+	if before != task.State || !started.Equal(task.StartedAt) {
+		p, err := t.progress(id.Invocation)
+		if err != nil {
+			return err
+		}
+		if before != task.State {
+			p.Count(before, task.State, task.UpdatedAt)
+		}
+		p.Start(task.StartedAt)
+		p.changed = true
+	}
+	if err := bindTask(&binder{Stmt: t.writeTask}, task); err != nil {
+		return err
+	}
+	return step(t.writeTask)
+}
