@@ -27,6 +27,7 @@ type server struct {
 	changed  chan struct{} // closed and replaced with every message that arrives
 	rand     *rand.Rand
 	faults   faults
+	patient  bool // repeats nothing before the next Hello
 	deaf     bool // hears nothing and cannot be heard
 	noAcks   bool
 	link     *pipe // nil while no agent is connected
@@ -77,7 +78,9 @@ func (s *server) insist(ctx context.Context) {
 			return
 		case <-ticker.C:
 			s.mu.Lock()
-			s.repeatOpen()
+			if !s.patient {
+				s.repeatOpen()
+			}
 			s.mu.Unlock()
 		}
 	}

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
 )
@@ -10,16 +9,20 @@ import (
 type ParamStyle struct {
 	FoldCase bool   // names are the same in any case (Alibaba)
 	Required bool   // a parameter without a value is refused; otherwise it becomes empty (Alibaba)
+	Exact    bool   // no blanks between the braces and the name (Tencent)
 	Hidden   string // prefix inside the braces that marks a value as secret (Tencent)
 }
 
 var (
-	placeholder = regexp.MustCompile(`\{\{\s*([^{}\s][^{}]*?)\s*\}\}`)
+	placeholder = regexp.MustCompile(`\{\{([^{}]+)\}\}`)
 	paramName   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 
 // name returns the parameter that the inside of a pair of braces speaks of; ok is false for anything else, such as a built-in.
 func (st ParamStyle) name(inside string) (name string, ok bool) {
+	if !st.Exact {
+		inside = strings.TrimSpace(inside)
+	}
 	if st.Hidden != "" {
 		inside = strings.TrimPrefix(inside, st.Hidden)
 	}
@@ -54,8 +57,8 @@ func (st ParamStyle) HiddenNames(content []byte) map[string]bool {
 		return hidden
 	}
 	for _, m := range placeholder.FindAllSubmatch(content, -1) {
-		if inside := string(m[1]); strings.HasPrefix(inside, st.Hidden) {
-			hidden[strings.TrimPrefix(inside, st.Hidden)] = true
+		if name, isHidden := strings.CutPrefix(string(m[1]), st.Hidden); isHidden {
+			hidden[name] = true
 		}
 	}
 	return hidden
@@ -111,7 +114,7 @@ func (st ParamStyle) render(content []byte, values, defaults map[string]string) 
 	}
 	var missing error
 	out := placeholder.ReplaceAllFunc(content, func(match []byte) []byte {
-		name, ok := st.name(string(bytes.TrimSpace(match[2 : len(match)-2])))
+		name, ok := st.name(string(match[2 : len(match)-2]))
 		if !ok {
 			return match
 		}

@@ -9,7 +9,7 @@ import (
 func TestRender(t *testing.T) {
 	t.Parallel()
 	alibaba := ParamStyle{FoldCase: true}
-	tencent := ParamStyle{Required: true, Hidden: "tat-hidden:"}
+	tencent := ParamStyle{Required: true, Exact: true, Hidden: "tat-hidden:"}
 	tests := []struct {
 		name             string
 		style            ParamStyle
@@ -29,6 +29,7 @@ func TestRender(t *testing.T) {
 		{"value over default", tencent, "ls {{d}}", map[string]string{"d": "/"}, map[string]string{"d": "/tmp"}, "ls /", 0},
 		{"missing is refused", tencent, "ls {{d}}", nil, nil, "", ReasonParamMissing},
 		{"hidden", tencent, "login {{tat-hidden:pw}}", map[string]string{"pw": "s3"}, nil, "login s3", 0},
+		{"blanks, exact", tencent, "echo {{ d }}", nil, nil, "echo {{ d }}", 0},
 		{"not a name", tencent, "awk '{{print $1}}'", nil, nil, "awk '{{print $1}}'", 0},
 	}
 	for _, tt := range tests {

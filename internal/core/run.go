@@ -224,7 +224,7 @@ func (s *Service) commandBehind(ctx context.Context, c Caller, spec *RunSpec, d 
 		return s.NewID(), nil
 	}
 	cmd, err := s.insertCommand(ctx, Command{
-		Account: c.Account, Region: spec.Region, Definition: d, ResourceGroup: spec.ResourceGroup, Extra: spec.Extra,
+		Account: c.Account, Region: spec.Region, Definition: d, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
 	}, spec.UniqueName)
 	return cmd.ID, err
 }

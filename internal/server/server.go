@@ -44,27 +44,18 @@ type Server struct {
 }
 
 // Start starts a server. When it returns, callers and nodes are served.
-func Start(ctx context.Context, c Config) (s *Server, err error) {
+func Start(ctx context.Context, c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	s = &Server{config: c, served: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			s.release()
+	s := &Server{config: c, served: make(chan error, 1)}
+	for _, open := range []func(context.Context) error{s.openCore, s.openBus, s.listen} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, s.release())
 		}
-	}()
-	if err := s.openCore(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.openBus(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.listen(); err != nil {
-		return nil, err
 	}
 	s.ready.Store(true)
 	return s, nil
@@ -156,9 +147,9 @@ const (
 	maxHeader     = 256 << 10 // request lines of 72 KB are normal: a file may travel in the query
 )
 
-func (s *Server) listen() error {
+func (s *Server) listen(ctx context.Context) error {
 	c := &s.config
-	lis, err := net.Listen("tcp", c.Listen)
+	lis, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -96,7 +96,7 @@ func TestCableCutForAMinute(t *testing.T) {
 	i.startAgent()
 	i.online()
 	id := i.client.Run(t, "echo first; "+o.note("begin")+"; sleep 5; echo last; "+o.note("end"), url.Values{"Timeout": {"300"}}, "i-node")
-	o.await("begin")
+	i.await(id, "Running")
 	c.set(true)
 	o.await("end")
 	time.Sleep(time.Minute) // the story is about this minute
@@ -105,6 +105,25 @@ func TestCableCutForAMinute(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	o.once("begin", "end")
+}
+
+// TestPresumedEndIsReplaced cuts the cable before the node could say that it has the task. The server gives the task up as undelivered, and
+// takes the word back when the result comes after all.
+func TestPresumedEndIsReplaced(t *testing.T) {
+	t.Parallel()
+	i, o := install(t), newOracle(t)
+	c := newCable(t, i.agents)
+	i.advertise = c.lis.Addr().String()
+	i.startServer()
+	i.startAgent()
+	i.online()
+	id := i.client.Run(t, o.note("begin")+"; sleep 1; echo done", nil, "i-node")
+	o.await("begin")
+	c.set(true)
+	i.await(id, "Aborted")
+	c.set(false)
+	i.await(id, "Success")
+	o.once("begin")
 }
 
 // TestUndeliverable lets a task wait for a node that does not come, until the documented minute is over.

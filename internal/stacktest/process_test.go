@@ -142,6 +142,18 @@ func (i *installation) online() {
 	})
 }
 
+// await waits until an invocation's result has a status.
+func (i *installation) await(id, status string) {
+	i.t.Helper()
+	Eventually(i.t, late, func() error {
+		results, err := i.client.Results(i.t.Context(), id)
+		if err == nil && (len(results) != 1 || results[0].InvocationStatus != status) {
+			err = fmt.Errorf("want %s: %+v", status, results)
+		}
+		return err
+	})
+}
+
 // oracle is a file in which commands note that they ran.
 type oracle struct {
 	t    *testing.T

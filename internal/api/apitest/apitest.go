@@ -49,8 +49,11 @@ func (r *Reading) all(word string) bool {
 	return len(r.Nodes) > 0
 }
 
-// ended reports whether the first word of no machine is one of the active ones.
+// ended reports whether the first word of no machine, nor that for the whole, is one of the active ones.
 func (r *Reading) ended(active []string) bool {
+	if slices.Contains(active, r.Words[0]) {
+		return false
+	}
 	for _, m := range r.Nodes {
 		if slices.Contains(active, m.Words[0]) {
 			return false

@@ -48,36 +48,37 @@ func (s *rpcSDK) stop(id string) error {
 	return err
 }
 
-// read takes the whole from one action and the machines from another, which has the finer results.
+// read takes the machines from one action, which has the finer results, and then the whole from another: it cannot be older than they are.
 func (s *rpcSDK) read(id string) (Reading, error) {
-	r := ecs.CreateDescribeInvocationsRequest()
+	out := Reading{Nodes: map[string]Machine{}}
+	r := ecs.CreateDescribeInvocationResultsRequest()
 	r.RegionId, r.InvokeId = alibabaRegion, id
-	whole, err := s.DescribeInvocations(r)
+	results, err := s.DescribeInvocationResults(r)
 	if err != nil {
-		return Reading{}, err
-	}
-	if n := len(whole.Invocations.Invocation); n != 1 {
-		return Reading{}, fmt.Errorf("%d invocations", n)
-	}
-	v := whole.Invocations.Invocation[0]
-	out := Reading{Words: []string{v.InvocationStatus, v.InvokeStatus}, Nodes: map[string]Machine{}}
-
-	rr := ecs.CreateDescribeInvocationResultsRequest()
-	rr.RegionId, rr.InvokeId = alibabaRegion, id
-	results, err := s.DescribeInvocationResults(rr)
-	if err != nil {
-		return Reading{}, err
+		return out, err
 	}
 	for _, m := range results.Invocation.InvocationResults.InvocationResult {
 		output, err := base64.StdEncoding.DecodeString(m.Output)
 		if err != nil {
-			return Reading{}, err
+			return out, err
 		}
 		out.Nodes[m.InstanceId] = Machine{
 			Words: reasons(m.InvocationStatus, m.InvokeRecordStatus, m.ErrorCode), ExitCode: m.ExitCode, Output: string(output),
 			Dropped: int64(m.Dropped), Start: m.StartTime, End: m.FinishedTime,
 		}
 	}
+
+	rw := ecs.CreateDescribeInvocationsRequest()
+	rw.RegionId, rw.InvokeId = alibabaRegion, id
+	whole, err := s.DescribeInvocations(rw)
+	if err != nil {
+		return out, err
+	}
+	if n := len(whole.Invocations.Invocation); n != 1 {
+		return out, fmt.Errorf("%d invocations", n)
+	}
+	v := whole.Invocations.Invocation[0]
+	out.Words = []string{v.InvocationStatus, v.InvokeStatus}
 	return out, nil
 }
 

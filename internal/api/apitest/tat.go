@@ -103,17 +103,9 @@ func (s *tatSDK) stop(id string) error {
 	return s.call("CancelInvocation", &cancelInvocationRequest{BaseRequest: base("CancelInvocation"), InvocationId: &id}, &struct{}{})
 }
 
+// read takes the machines from one action and then the whole from another: it cannot be older than they are.
 func (s *tatSDK) read(id string) (Reading, error) {
-	var whole struct {
-		InvocationSet []struct{ InvocationStatus string }
-	}
-	req := &describeRequest{BaseRequest: base("DescribeInvocations"), InvocationIds: common.StringPtrs([]string{id})}
-	if err := s.call("DescribeInvocations", req, &whole); err != nil {
-		return Reading{}, err
-	}
-	if n := len(whole.InvocationSet); n != 1 {
-		return Reading{}, fmt.Errorf("%d invocations", n)
-	}
+	out := Reading{Nodes: map[string]Machine{}}
 	var tasks struct {
 		InvocationTaskSet []struct {
 			InstanceId, TaskStatus, ErrorInfo string
@@ -125,13 +117,12 @@ func (s *tatSDK) read(id string) (Reading, error) {
 			}
 		}
 	}
-	req = &describeRequest{
+	req := &describeRequest{
 		BaseRequest: base("DescribeInvocationTasks"), Filters: filterBy("invocation-id", id), HideOutput: common.BoolPtr(false),
 	}
 	if err := s.call("DescribeInvocationTasks", req, &tasks); err != nil {
-		return Reading{}, err
+		return out, err
 	}
-	out := Reading{Words: []string{whole.InvocationSet[0].InvocationStatus}, Nodes: map[string]Machine{}}
 	for _, task := range tasks.InvocationTaskSet {
 		r := task.TaskResult
 		out.Nodes[task.InstanceId] = Machine{
@@ -139,6 +130,18 @@ func (s *tatSDK) read(id string) (Reading, error) {
 			Start: known(r.ExecStartTime), End: known(r.ExecEndTime),
 		}
 	}
+
+	var whole struct {
+		InvocationSet []struct{ InvocationStatus string }
+	}
+	req = &describeRequest{BaseRequest: base("DescribeInvocations"), InvocationIds: common.StringPtrs([]string{id})}
+	if err := s.call("DescribeInvocations", req, &whole); err != nil {
+		return out, err
+	}
+	if n := len(whole.InvocationSet); n != 1 {
+		return out, fmt.Errorf("%d invocations", n)
+	}
+	out.Words = []string{whole.InvocationSet[0].InvocationStatus}
 	return out, nil
 }
 

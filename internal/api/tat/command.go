@@ -13,7 +13,7 @@ import (
 )
 
 // The vendor's limits on commands.
-// https://www.tencentcloud.com/document/product/1147/46688
+// https://www.tencentcloud.com/document/product/1147/46702
 const (
 	maxName        = 60       // bytes
 	maxDescription = 120      // characters
@@ -186,7 +186,8 @@ func (d *Dialect) completeSink(ctx context.Context, c core.Caller, id core.ID, f
 	return nil
 }
 
-// modifyCommand changes what was sent. Limits hold for that alone: a command made through another dialect may go beyond them.
+// modifyCommand changes what was sent. Limits hold for that alone: a command made through another dialect may go beyond them. The core
+// changes no Extra, so descriptions of parameters stay those that the command was created with.
 func (d *Dialect) modifyCommand(ctx context.Context, c core.Caller, req *modifyCommandRequest) (*emptyResponse, error) {
 	id, err := commandID(req.CommandId)
 	if err != nil {

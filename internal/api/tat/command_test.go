@@ -3,7 +3,9 @@ package tat
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -441,6 +443,38 @@ func TestDescribeCommandsFilters(t *testing.T) {
 				t.Errorf("%q of %d, want %q of %d", names, resp.TotalCount, try.names, try.total)
 			}
 		})
+	}
+}
+
+// TestManyCommands filters more commands than are read at a time.
+func TestManyCommands(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	const total = scanned + 2
+	var wg sync.WaitGroup
+	for i := range total {
+		wg.Go(func() {
+			_, err := c.scene.Service.CreateCommand(t.Context(), c.scene.Caller, core.CommandSpec{Definition: core.Definition{
+				Name: fmt.Sprintf("c%d", i), Type: core.Shell, Content: []byte("ls"),
+			}, Tags: []core.Tag{{Key: "half", Value: strconv.Itoa(i % 2)}}, Limits: limits()})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	for offset := 0; offset < total/2; offset += 100 {
+		resp := ok[describeCommandsResponse](c.call("DescribeCommands", object("Filters", filters("tag:half", "1"), "Limit", 100, "Offset", offset)))
+		if resp.TotalCount != total/2 {
+			t.Fatalf("%d commands, want %d", resp.TotalCount, total/2)
+		}
+		for _, cmd := range resp.CommandSet {
+			seen[cmd.CommandName] = true
+		}
+	}
+	if len(seen) != total/2 {
+		t.Errorf("%d commands were listed, want %d", len(seen), total/2)
 	}
 }
 

@@ -99,7 +99,7 @@ func (d *Dialect) Identify(ctx context.Context, r *api.Request) (core.Caller, er
 	}
 	caller, err := d.env.Prove(ctx, claim)
 	if core.ReasonKeyUnknown.Is(err) && !secretID.MatchString(claim.AccessKeyID) {
-		return core.Caller{}, &fault{codeInvalidSecretID, core.AsError(err)}
+		return core.Caller{}, &fault{codeKeyShape, core.AsError(err)}
 	}
 	return caller, err
 }

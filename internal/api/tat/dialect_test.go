@@ -240,6 +240,9 @@ func TestRegions(t *testing.T) {
 			t.Errorf("region %q became %+v (%v)", region, rows, err)
 		}
 	}
+	if got := New(api.Env{}).regionOf(&api.Request{Request: httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)}); got != "ap-guangzhou" {
+		t.Errorf("without own regions the default is %q", got)
+	}
 	// A region hides nothing.
 	if got := ok[describeCommandsResponse](c.header("X-TC-Region", "ap-tokyo").call("DescribeCommands", `{}`)); got.TotalCount != 4 {
 		t.Errorf("%d commands, want 4", got.TotalCount)

@@ -14,13 +14,13 @@ type code string
 
 // The codes that all of the vendor's services share, as far as something here leads to them.
 // https://www.tencentcloud.com/document/product/1147/46707
-const ( //nolint:gosec // names of errors, not credentials
+const (
 	codeInvalidAuthorization code = "AuthFailure.InvalidAuthorization"
-	codeInvalidSecretID      code = "AuthFailure.InvalidSecretId"
-	codeSecretIDNotFound     code = "AuthFailure.SecretIdNotFound"
+	codeKeyShape             code = "AuthFailure.InvalidSecretId"
+	codeKeyUnknown           code = "AuthFailure.SecretIdNotFound"
 	codeSignatureExpire      code = "AuthFailure.SignatureExpire"
 	codeSignatureFailure     code = "AuthFailure.SignatureFailure"
-	codeTokenFailure         code = "AuthFailure.TokenFailure"
+	codeTemporaryKey         code = "AuthFailure.TokenFailure"
 	codeInternal             code = "InternalError"
 	codeInvalidAction        code = "InvalidAction"
 	codeInvalidParameter     code = "InvalidParameter"
@@ -159,9 +159,9 @@ var reasons = map[core.Reason]code{
 	core.ReasonTokenMismatch:      codeInvalidValue,
 
 	core.ReasonRegionUnknown: codeUnsupportedRegion,
-	core.ReasonKeyUnknown:    codeSecretIDNotFound,
-	core.ReasonKeyDisabled:   codeSecretIDNotFound,
-	core.ReasonKeyExpired:    codeTokenFailure,
+	core.ReasonKeyUnknown:    codeKeyUnknown,
+	core.ReasonKeyDisabled:   codeKeyUnknown,
+	core.ReasonKeyExpired:    codeTemporaryKey,
 	core.ReasonDenied:        codeDenied,
 	core.ReasonThrottled:     codeRequestLimit,
 	core.ReasonUnknownAction: codeInvalidAction,
@@ -238,7 +238,7 @@ func explain(err error, language string) (code, string) {
 		c := signKinds[signed.Kind]
 		return c, message(c, language, signed.Param, signed.Detail)
 	case errors.As(err, &token):
-		return codeTokenFailure, message(codeTokenFailure, language, "Token", token.Error())
+		return codeTemporaryKey, message(codeTemporaryKey, language, "Token", token.Error())
 	case errors.As(err, &plain) && plain.Code != core.CodeInternal:
 		c := reasons[plain.Reason]
 		if plain.Reason == core.ReasonParamsDisabled && plain.Field == "defaults" {

@@ -15,7 +15,7 @@ const (
 	instancePrefix   = "rins-"
 )
 
-const maxIDs = 100 // in one list; https://www.tencentcloud.com/document/product/1147/46691
+const maxIDs = 100 // in one list; https://www.tencentcloud.com/document/product/1147/46696
 
 var (
 	// foreignID is the shape of the vendor's ids, without their prefix. One that was not made here may still be asked for: there is

@@ -10,11 +10,11 @@ type sentence struct{ en, zh string }
 
 var sentences = map[code]sentence{
 	codeInvalidAuthorization: {"The Authorization header cannot be read.", "请求头 Authorization 格式不正确。"},
-	codeInvalidSecretID:      {"This is not an API key id.", "密钥 ID 格式不正确。"},
-	codeSecretIDNotFound:     {"There is no such key, or it is disabled.", "密钥不存在或已被禁用。"},
+	codeKeyShape:             {"This is not an API key id.", "密钥 ID 格式不正确。"},
+	codeKeyUnknown:           {"There is no such key, or it is disabled.", "密钥不存在或已被禁用。"},
 	codeSignatureExpire:      {"The request was signed too long ago, or by a clock that is wrong.", "签名已过期，请检查本机时间。"},
 	codeSignatureFailure:     {"The signature does not belong to this request and key.", "签名验证失败。"},
-	codeTokenFailure:         {"The token is wrong or has expired.", "临时密钥的 Token 错误或已过期。"},
+	codeTemporaryKey:         {"The token is wrong or has expired.", "临时密钥的 Token 错误或已过期。"},
 	codeInternal:             {"Internal error. The server's log has its cause under this request id.", "内部错误，请凭 RequestId 查询服务端日志。"},
 	codeInvalidAction:        {"There is no such action.", "接口不存在。"},
 	codeInvalidParameter:     {"A parameter is wrong.", "参数错误。"},

@@ -103,6 +103,7 @@ func showAgent(n *core.Node, now time.Time) agentInfo {
 }
 
 // The vendor's limits on register codes.
+// https://www.tencentcloud.com/document/product/1147/78101
 const (
 	maxCodeText      = 128   // characters of a description
 	maxNamePrefix    = 32    // characters

@@ -7,7 +7,7 @@ import (
 )
 
 // The vendor's limits on listings.
-// https://www.tencentcloud.com/document/product/1147/46691
+// https://www.tencentcloud.com/document/product/1147/46696
 const (
 	defaultLimit = 20
 	maxLimit     = 100

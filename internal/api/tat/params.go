@@ -19,7 +19,7 @@ const (
 )
 
 // style is how the vendor writes parameters into content.
-var style = core.ParamStyle{Required: true, Hidden: "tat-hidden:"}
+var style = core.ParamStyle{Required: true, Exact: true, Hidden: "tat-hidden:"}
 
 var paramName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 

@@ -229,6 +229,7 @@ func TestInvokeCommand(t *testing.T) {
 		"no id":            {[]any{"CommandId", nil}, core.Definition{}, "MissingParameter"},
 		"malformed id":     {[]any{"CommandId", "cmd-"}, core.Definition{}, "InvalidParameterValue.InvalidCommandId"},
 		"unknown id":       {[]any{"CommandId", "cmd-12345678"}, core.Definition{}, "ResourceNotFound.CommandNotFound"},
+		"mistyped id":      {[]any{"CommandId", mistyped(id)}, core.Definition{}, "ResourceNotFound.CommandNotFound"},
 		"deleted":          {[]any{"CommandId", commandPrefix + core.ID(1).String()}, core.Definition{}, "ResourceNotFound.CommandNotFound"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,6 +260,15 @@ func TestInvokeCommand(t *testing.T) {
 	}
 }
 
+// mistyped changes the end of an id, which holds its check code.
+func mistyped(id string) string {
+	last := "0"
+	if strings.HasSuffix(id, last) {
+		last = "1"
+	}
+	return id[:len(id)-1] + last
+}
+
 func TestCancelInvocation(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
@@ -271,6 +281,7 @@ func TestCancelInvocation(t *testing.T) {
 		"no id":           {`{}`, "MissingParameter"},
 		"malformed id":    {object("InvocationId", "x"), "InvalidParameterValue.InvalidInvocationId"},
 		"foreign id":      {object("InvocationId", "inv-12345678"), "ResourceNotFound.InvocationNotFound"},
+		"mistyped id":     {object("InvocationId", mistyped(inv)), "ResourceNotFound.InvocationNotFound"},
 		"unknown id":      {object("InvocationId", invocationPrefix+core.ID(1).String()), "ResourceNotFound.InvocationNotFound"},
 		"malformed node":  {object("InvocationId", inv, "InstanceIds", []string{"?"}), "InvalidParameterValue.InvalidInstanceId"},
 		"unknown node":    {object("InvocationId", inv, "InstanceIds", []string{"ins-a", "ins-x"}), "InvalidParameterValue.InstanceIsNotRelatedToInvocation"},

@@ -158,15 +158,18 @@ func (d *Dialect) showInvocation(ctx context.Context, v *core.Invocation, tasks 
 		InvocationID: v.ID.String(), CommandID: v.Command.String(), CommandName: v.Name, CommandType: typeOf(v.Type),
 		// As written, not as run: other dialects fill in parameters, some of which are secret.
 		Content: string(v.Content),
-		Timeout: int64(v.Timeout / time.Second), CreateTime: clock(v.CreatedAt), InvocationStatus: fold(&v.Counts),
-		InvocationInstances: make([]instance, len(tasks)),
+		Timeout: int64(v.Timeout / time.Second), CreateTime: clock(v.CreatedAt), InvocationInstances: make([]instance, len(tasks)),
 	}
+	// The tasks were read after the invocation, whose own counts may contradict them.
+	var counts core.Counts
 	for i := range tasks {
+		counts[tasks[i].State]++
 		var err error
 		if out.InvocationInstances[i], err = d.showInstance(ctx, &tasks[i]); err != nil {
 			return out, err
 		}
 	}
+	out.InvocationStatus = fold(&counts)
 	return out, nil
 }
 

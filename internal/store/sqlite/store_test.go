@@ -2,7 +2,9 @@ package sqlite_test
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"errand/internal/core"
@@ -22,4 +24,13 @@ func open(tb testing.TB, place string) core.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, open)
+}
+
+// BenchmarkStore measures the store with a few tasks in it and with a million; ERRAND_BENCH_TASKS names another number, such as 10000000.
+func BenchmarkStore(b *testing.B) {
+	sizes := []int{10_000, 1_000_000}
+	if n, err := strconv.Atoi(os.Getenv("ERRAND_BENCH_TASKS")); err == nil {
+		sizes = []int{n}
+	}
+	storetest.Benchmarks(b, open, sizes...)
 }

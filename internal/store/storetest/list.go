@@ -54,16 +54,20 @@ func (l *listing[F, T]) try(t *testing.T, name string, parts ...part[F, T]) int 
 	is(t, name, err, nil)
 	same(t, name, want, got)
 	same(t, name+": total", len(want), total)
-	pages(t, name, want, l.cursor, func(p core.Page) ([]T, int, error) { return l.list(t.Context(), f, p) })
+	sizes := []int{3}
+	if len(parts) == 1 {
+		sizes = []int{1, 7, max(len(want), 1)}
+	}
+	pages(t, name, want, sizes, l.cursor, func(p core.Page) ([]T, int, error) { return l.list(t.Context(), f, p) })
 	return len(want)
 }
 
 // pages reads a listing in pages of several sizes, by cursor and by offset.
 func pages[T any](
-	t *testing.T, name string, want []T, cursor func(*T) core.Cursor, list func(core.Page) ([]T, int, error),
+	t *testing.T, name string, want []T, sizes []int, cursor func(*T) core.Cursor, list func(core.Page) ([]T, int, error),
 ) {
 	t.Helper()
-	for _, size := range []int{1, 3, max(len(want), 1)} {
+	for _, size := range sizes {
 		var byCursor, byOffset []T
 		p := core.Page{Limit: size, Offset: 1 << 20} // a cursor takes precedence
 		for offset := 0; ; offset += size {

@@ -9,8 +9,8 @@ import (
 	"errand/internal/core"
 )
 
-// testTransitions takes the tasks of some invocations through random steps of the state table, several in a call, and compares everything
-// that can be read with a model in memory after each call.
+// testTransitions takes the tasks of some invocations through random steps of the state table, several in a call, and compares what can
+// be read with a model in memory.
 func testTransitions(t *testing.T, f *fixture) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ctx := context.Background()
@@ -51,8 +51,13 @@ func testTransitions(t *testing.T, f *fixture) {
 				*task = wanted[task.ID]
 				return true
 			}), nil)
-			compareWithModel(rt, f, account, invocations, model)
+			for id, want := range invocations {
+				got, err := f.Invocation(ctx, account, id)
+				is(rt, "read", err, nil)
+				same(rt, "invocation", *want, got)
+			}
 		}
+		compareWithModel(rt, f, account, invocations, model)
 	})
 }
 
@@ -68,9 +73,6 @@ func compareWithModel(
 	}
 	open := 0
 	for id, want := range invocations {
-		got, err := f.Invocation(ctx, account, id)
-		is(rt, "read", err, nil)
-		same(rt, "invocation", *want, got)
 		same(rt, "tasks", tasks[id], f.tasks(rt, id))
 		if want.Counts.Open() > 0 {
 			open++

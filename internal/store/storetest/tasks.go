@@ -31,8 +31,8 @@ func testTaskRoundTrip(t *testing.T, f *fixture) {
 	v := core.Invocation{ID: f.id(), Account: mine}
 	name := func(index uint32) core.TaskID { return core.TaskID{Invocation: v.ID, Index: index} }
 	long := fullTask(name(2))
-	long.Output.Recent.Data = slices.Repeat([]byte{0, 1, 2, 0xff}, 16<<10)
-	long.Output.Recent.Spans = []core.Span{{Stream: core.Stderr, Len: 64 << 10}}
+	long.Output.Recent.Data = slices.Repeat([]byte{0, 1, 2, 0xff}, 2<<10)
+	long.Output.Recent.Spans = []core.Span{{Stream: core.Stderr, Len: 8 << 10}}
 	early := core.Task{ID: name(3), StartedAt: time.Unix(0, 0).UTC(), EndedAt: time.Date(2100, 1, 1, 0, 0, 0, 1000, time.UTC)}
 	want := []core.Task{fullTask(name(0)), {ID: name(1)}, long, early, {ID: name(core.MaxTargets - 1), Node: 9}}
 	task := want[0]

@@ -22,8 +22,6 @@ function open({ host, key, secret, nodes }) {
     },
     stop: (id) => call('StopInvocation', { InvokeId: id }),
     async read(id) {
-      const whole = await call('DescribeInvocations', { InvokeId: id }, 'GET');
-      const [{ InvocationStatus, InvokeStatus }] = whole.Invocations.Invocation;
       const results = await call('DescribeInvocationResults', { InvokeId: id }, 'GET');
       const machines = results.Invocation.InvocationResults.InvocationResult.map((r) => [r.InstanceId, {
         words: words(r.InvocationStatus, r.InvokeRecordStatus, r.ErrorCode),
@@ -33,6 +31,8 @@ function open({ host, key, secret, nodes }) {
         start: r.StartTime,
         end: r.FinishedTime,
       }]);
+      const whole = await call('DescribeInvocations', { InvokeId: id }, 'GET');
+      const [{ InvocationStatus, InvokeStatus }] = whole.Invocations.Invocation;
       return { words: [InvocationStatus, InvokeStatus], nodes: Object.fromEntries(machines) };
     },
     async agents() {

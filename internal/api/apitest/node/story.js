@@ -1,7 +1,8 @@
 'use strict';
 
 // The story that every Node.js SDK tells: see Tale and inGo in the Go files one folder up. The SDK's own way of making calls is in `open`,
-// which returns run(script), read(id), stop(id), agents() and codeOf(error) for a target.
+// which returns run(script), read(id), stop(id), agents() and codeOf(error) for a target. read asks for the machines before the whole, so that
+// the whole is never older than they are.
 
 const { setTimeout: delay } = require('node:timers/promises');
 
@@ -15,14 +16,11 @@ const target = () => ({ host: env('HOST'), key: env('KEY'), secret: env('SECRET'
 
 const timeout = () => Number(env('TIMEOUT'));
 
-const states = (reading) => Object.values(reading.nodes).map((machine) => machine.words[0]);
-
 async function until(sdk, id, wanted) {
   const deadline = Date.now() + 60_000;
   for (;;) {
     const reading = await sdk.read(id);
-    const all = states(reading);
-    if (all.length > 0 && all.every(wanted)) return reading;
+    if (wanted(reading)) return reading;
     if (Date.now() > deadline) throw new Error(`${id} is still ${JSON.stringify(reading)}`);
     await delay(50);
   }
@@ -32,13 +30,16 @@ async function tell(open) {
   const at = target();
   const sdk = open(at);
   const active = env('ACTIVE').split(',');
-  const ended = (state) => !active.includes(state);
+  const all = ({ nodes }, test) => Object.keys(nodes).length > 0 && Object.values(nodes).every(({ words }) => test(words[0]));
+  const over = (state) => !active.includes(state);
+  const ended = (reading) => over(reading.words[0]) && all(reading, over);
+  const running = (reading) => all(reading, (state) => state === env('RUNNING'));
 
   const failed = { id: await sdk.run(env('FAILING')) };
   failed.reading = await until(sdk, failed.id, ended);
 
   const stopped = { id: await sdk.run(env('ENDLESS')) };
-  await until(sdk, stopped.id, (state) => state === env('RUNNING'));
+  await until(sdk, stopped.id, running);
   await sdk.stop(stopped.id);
   stopped.reading = await until(sdk, stopped.id, ended);
 

@@ -21,7 +21,6 @@ function open({ host, key, secret, nodes }) {
     },
     stop: (id) => client.CancelInvocation({ InvocationId: id, InstanceIds: nodes }),
     async read(id) {
-      const { InvocationSet: [whole] } = await client.DescribeInvocations({ InvocationIds: [id] });
       const { InvocationTaskSet } = await client.DescribeInvocationTasks({
         Filters: [{ Name: 'invocation-id', Values: [id] }], HideOutput: false,
       });
@@ -33,6 +32,7 @@ function open({ host, key, secret, nodes }) {
         start: task.TaskResult.ExecStartTime,
         end: task.TaskResult.ExecEndTime,
       }]);
+      const { InvocationSet: [whole] } = await client.DescribeInvocations({ InvocationIds: [id] });
       return { words: [whole.InvocationStatus], nodes: Object.fromEntries(machines) };
     },
     async agents() {

@@ -1,0 +1,162 @@
+package ecs_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errand/internal/api"
+	"errand/internal/api/capture"
+	"errand/internal/api/ecs"
+	"errand/internal/api/scene"
+	"errand/internal/api/sign"
+	"errand/internal/core"
+)
+
+// answered is what becomes of the recorded requests: they were made against a logger that had none of the objects they name, and some
+// want schedules. All other actions succeed.
+var answered = map[string]string{
+	"RunCommand Period":         "InvalidParam.Frequency",
+	"InvokeCommand Period":      "InvalidParam.Frequency",
+	"ModifyCommand":             "InvalidCmdId.NotFound",
+	"DeleteCommand":             "InvalidCmdId.NotFound",
+	"StopInvocation":            "InvalidInvokeId.NotFound",
+	"ModifyInvocationAttribute": "InvalidAction.NotFound",
+}
+
+// TestCaptures sends every recorded request for this product to the dialect, at the time it was signed for.
+func TestCaptures(t *testing.T) {
+	t.Parallel()
+	built := map[string]bool{}
+	for _, name := range []string{
+		"CreateCommand", "DescribeCommands", "ModifyCommand", "DeleteCommand", "RunCommand", "InvokeCommand", "StopInvocation",
+		"DescribeInvocations", "DescribeInvocationResults", "DescribeCloudAssistantStatus", "DescribeManagedInstances", "CreateActivation",
+		"DescribeActivations", "DescribeRegions",
+	} {
+		built[name] = true
+	}
+	byClient := map[string][]capture.Request{}
+	for _, r := range capture.Load(t, "../testdata/captures/alibaba") {
+		if r.Product == "ecs" {
+			byClient[r.Client] = append(byClient[r.Client], r)
+		}
+	}
+	for client, requests := range byClient {
+		t.Run(client, func(t *testing.T) {
+			t.Parallel()
+			s := stageCapture(t)
+			server := &api.Server{
+				Dialects: []api.Dialect{ecs.New(s.Env())}, Now: s.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			}
+			for _, r := range requests {
+				params, err := sign.Params(sign.NewRequest(r.HTTP, r.Body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.At(signedAt(t, params, r.HTTP.Header.Get("x-acs-date")))
+				w := httptest.NewRecorder()
+				server.ServeHTTP(w, r.HTTP)
+				want := answered[strings.TrimSpace(r.Action+" "+strings.ReplaceAll(params["RepeatMode"], "Once", ""))]
+				switch {
+				case !built[r.Action]:
+					want = "InvalidAction.NotFound"
+				case params["NextToken"] != "":
+					want = "InvalidParameter.NextToken" // it was made up
+				}
+				switch {
+				case want != "" && !strings.Contains(w.Body.String(), `"Code":"`+want+`"`):
+					t.Errorf("%s: want %s, got %d %s", r.Name, want, w.Code, w.Body)
+				case want == "" && (w.Code != 200 || strings.Contains(w.Body.String(), `"Code"`)):
+					t.Errorf("%s: %d %s", r.Name, w.Code, w.Body)
+				case want == "":
+					checkStored(t, s, r.Action)
+				}
+			}
+		})
+	}
+}
+
+// stageCapture sets a scene with the machines and keys of the recordings.
+func stageCapture(t *testing.T) *scene.Scene {
+	t.Helper()
+	s := scene.New(t)
+	s.Online(s.Node("i-bp1aaaaaaaaaaaaaaaaa"), s.Node("i-bp1bbbbbbbbbbbbbbbbb"))
+	if _, err := s.Service.CreateKey(t.Context(), scene.Account, "root", "stsid", capture.Secret(t, "stsid")); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func signedAt(t *testing.T, params sign.Values, header string) time.Time {
+	t.Helper()
+	text := params["Timestamp"]
+	if text == "" {
+		text = header
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// checkStored looks at what a recorded request put into the store. All clients were given the same parameters.
+func checkStored(t *testing.T, s *scene.Scene, action string) {
+	t.Helper()
+	switch action {
+	case "RunCommand":
+		rows, _, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 1})
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%d invocations: %v", len(rows), err)
+		}
+		v := rows[0]
+		want := core.Invocation{
+			ID: v.ID, Account: scene.Account, Region: "cn-hangzhou", Origin: core.OriginECS, Command: v.Command,
+			Definition: core.Definition{
+				Name: "hello", Description: "demo 描述", Type: core.Shell, Content: []byte(`echo "hi {{name}}" ~ * + / = & 中文`), WorkDir: "/root",
+				User: "root", Launcher: `python3 -u {{ACS::ScriptFileName|Ext(".py")}}`, Timeout: 2 * time.Minute, ParamsEnabled: true,
+			},
+			Params: map[string]string{"name": "Jack"}, Script: []byte(`echo "hi Jack" ~ * + / = & 中文`), KillTree: true,
+			Termination: "ProcessTree", Repeat: core.Once, DeliverWithin: time.Minute, ClientToken: "123e4567-e89b-12d3-a456-426655440000",
+			RequestHash: v.RequestHash, Tags: []core.Tag{{Key: "owner", Value: "ops team"}},
+			CreatedAt: v.CreatedAt, UpdatedAt: v.CreatedAt, Counts: v.Counts,
+		}
+		v.Defaults, v.Extra = nil, nil // empty
+		if diff := cmp.Diff(want, v); diff != "" {
+			t.Errorf("invocation (-want +got):\n%s", diff)
+		}
+		if n := v.Counts.Of(core.Delivering); n != 2 || len(v.RequestHash) != 64 {
+			t.Errorf("%d tasks on their way, hash %q", n, v.RequestHash)
+		}
+	case "CreateCommand":
+		rows, _, err := s.Service.Commands(t.Context(), s.Caller, core.CommandFilter{}, core.PageSpec{Limit: 1})
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%d commands: %v", len(rows), err)
+		}
+		got := rows[0]
+		want := core.Command{
+			ID: got.ID, Account: scene.Account, Region: "cn-hangzhou", CreatedAt: got.CreatedAt, UpdatedAt: got.UpdatedAt,
+			Definition: core.Definition{
+				Name: "n1", Type: core.Shell, Content: []byte("echo 123"), WorkDir: "/home/user", Timeout: time.Minute,
+			},
+			Tags: []core.Tag{{Key: "k"}},
+		}
+		got.Defaults, got.Extra = nil, nil // empty
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("command (-want +got):\n%s", diff)
+		}
+	case "CreateActivation":
+		rows, _, err := s.Service.Registrations(t.Context(), s.Caller, core.RegistrationFilter{NamePrefix: "lab"}, core.PageSpec{Limit: 1})
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%d activations: %v", len(rows), err)
+		}
+		if r := rows[0]; r.Limit != 10 || r.ExpiresAt.Sub(r.CreatedAt) != 4*time.Hour || r.Networks[0].String() != "0.0.0.0/0" || r.Tags[0].Value != "v" {
+			t.Errorf("activation %+v", r)
+		}
+	}
+}
