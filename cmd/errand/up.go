@@ -70,6 +70,7 @@ func up(ctx context.Context, f *serverFlags, stdout io.Writer) (err error) {
 
 const welcomeText = `Errand is up. The machine it runs on is the node "local".
 
+  console            %[1]s/console/
   API                %[1]s   (ECS, eflo-controller, TAT, ZOS and /api/v1)
   access key id      %[2]s
   access key secret  %[3]s

@@ -18,8 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
+	"errand/internal/agent/identity"
 	"errand/internal/api/native"
 	"errand/internal/bus"
 	"errand/internal/protocol"
@@ -53,7 +52,7 @@ type Result struct {
 
 // node is a simulated machine.
 type node struct {
-	pair   nkeys.KeyPair
+	own    identity.Identity
 	public string
 	answer protocol.EnrollAnswer
 	id     string
@@ -143,17 +142,17 @@ func (f *Fleet) enrol(ctx context.Context, shared *run) ([]*node, time.Duration,
 }
 
 func (n *node) enrol(ctx context.Context, url string, code *native.Registration) (err error) {
-	if n.pair, err = nkeys.CreateUser(); err != nil {
+	if n.own, err = identity.New(); err != nil {
 		return err
 	}
-	if n.public, err = n.pair.PublicKey(); err != nil {
+	if n.public, err = n.own.PublicKey(); err != nil {
 		return err
 	}
 	req := protocol.EnrollRequest{
 		CodeID: code.ID, CodeSecret: code.Code, PublicKey: n.public, Timestamp: time.Now().Unix(), NodeID: n.id,
 		Facts: protocol.EnrollFacts{Hostname: n.id, OS: "linux", Arch: "amd64", Agent: "simulated"},
 	}
-	if req.Signature, err = n.pair.Sign(req.SigningText()); err != nil {
+	if req.Signature, err = n.own.Sign(req.SigningText()); err != nil {
 		return err
 	}
 	body, err := json.Marshal(req)
@@ -180,7 +179,7 @@ func (n *node) connect(ctx context.Context, log *slog.Logger) error {
 	connected := make(chan struct{}, 1)
 	var err error
 	n.link, err = bus.Dial(bus.NodeConfig{
-		URLs: n.answer.NATSURLs, CA: []byte(n.answer.CA), Key: n.answer.NodeKey, PublicKey: n.public, Sign: n.pair.Sign, Log: log,
+		URLs: n.answer.NATSURLs, CA: []byte(n.answer.CA), Key: n.answer.NodeKey, PublicKey: n.public, Sign: n.own.Sign, Log: log,
 		Message: n.message,
 		Connected: func() {
 			select {
@@ -209,8 +208,7 @@ func (n *node) message(msg []byte) {
 	if err != nil {
 		return
 	}
-	switch kind {
-	case protocol.KindRun:
+	if kind == protocol.KindRun {
 		m, err := protocol.DecodeRun(msg)
 		if err != nil {
 			return
@@ -222,7 +220,8 @@ func (n *node) message(msg []byte) {
 			Last: protocol.Chunk{Spans: []protocol.Span{{Stream: protocol.Stdout, Len: uint32(len(out))}}, Data: out},
 		}
 		_ = n.link.Publish(done.Append(nil)) // what is lost is asked for again
-	case protocol.KindAck:
+	}
+	if kind == protocol.KindAck {
 		m, err := protocol.DecodeAck(msg)
 		if err == nil && m.Final {
 			n.fleet.note(m.Task)

@@ -95,7 +95,7 @@ func servers(urls []string) nats.Option {
 // reconnectDelay is full jitter between 0.2 s and a bound that doubles up to 30 s, so that a fleet does not come back all at once.
 func reconnectDelay(attempts int) time.Duration {
 	most := min(30*time.Second, 400*time.Millisecond<<min(attempts, 10))
-	return 200*time.Millisecond + rand.N(most)
+	return 200*time.Millisecond + rand.N(most) //nolint:gosec // to spread a fleet, not to keep a secret
 }
 
 // Publish sends a message to the server; ErrOffline if there is no connection.

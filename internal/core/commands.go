@@ -157,6 +157,6 @@ func (s *Service) DeleteCommands(ctx context.Context, c Caller, ids []ID, refuse
 func (s *Service) Commands(ctx context.Context, c Caller, f CommandFilter, p PageSpec) ([]Command, PageInfo, error) {
 	f.Account = c.Account
 	return list(s.pages, c.Account, "commands", p,
-		func(r *Command) Cursor { return Cursor{A: int64(r.ID)} }, //nolint:gosec // 56 bits
+		func(r *Command) Cursor { return Cursor{A: int64(r.ID)} },
 		func(p Page) ([]Command, int, error) { return s.store.ListCommands(ctx, f, p) })
 }

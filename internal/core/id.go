@@ -121,7 +121,7 @@ func (s *IDs) Next(now time.Time) ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ms := max(now.Sub(idEpoch).Milliseconds(), 1)
-	id := ID(ms)<<seqBits | ID(s.rand.Uint32N(1<<(seqBits-1))) //nolint:gosec // ms is positive
+	id := ID(ms)<<seqBits | ID(s.rand.Uint32N(1<<(seqBits-1)))
 	if id <= s.last {
 		id = s.last + 1
 	}

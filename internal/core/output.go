@@ -48,7 +48,7 @@ func (c *Chunk) from(off uint64) Chunk {
 			skip -= uint64(s.Len)
 			continue
 		}
-		out.Spans = append(out.Spans, Span{s.Stream, s.Len - uint32(skip)}) //nolint:gosec // less than s.Len
+		out.Spans = append(out.Spans, Span{s.Stream, s.Len - uint32(skip)})
 		skip = 0
 	}
 	return out
@@ -116,7 +116,7 @@ func (c *Chunk) UnmarshalBinary(b []byte) error {
 	total := uint64(0)
 	for i := range c.Spans {
 		v := r.uint()
-		c.Spans[i] = Span{Stream(v & 3), uint32(v >> 2)} //nolint:gosec // checked by the sum below
+		c.Spans[i] = Span{Stream(v & 3), uint32(v >> 2)}
 		total += v >> 2
 	}
 	if r.b == nil || total != uint64(len(r.b)) {
@@ -215,7 +215,7 @@ func (w Window) Size() int { return w.Head + w.Tail }
 // Cut applies the window to bytes of which head holds the beginning and tail the end; total is the length of the whole. It returns what is
 // shown and how many bytes are not.
 func (w Window) Cut(head, tail []byte, total uint64) (shown []byte, dropped uint64) {
-	if total <= uint64(len(head)) && total <= uint64(w.Size()) { //nolint:gosec // sizes are small
+	if total <= uint64(len(head)) && total <= uint64(w.Size()) {
 		return head[:total], 0
 	}
 	head = head[:min(len(head), w.Head)]

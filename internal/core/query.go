@@ -31,7 +31,7 @@ func (s *Service) Invocations(
 	return list(s.pages, c.Account, "invocations", p, invocationCursor, read)
 }
 
-func invocationCursor(v *Invocation) Cursor { return Cursor{A: int64(v.ID)} } //nolint:gosec // 56 bits
+func invocationCursor(v *Invocation) Cursor { return Cursor{A: int64(v.ID)} }
 
 // kept wraps the reader of a listing so that it yields only rows that keep lets through.
 func kept[T any](read func(Page) ([]T, int, error), keep func(*T) bool, cursor func(*T) Cursor) func(Page) ([]T, int, error) {
@@ -72,7 +72,7 @@ type TaskView struct {
 func (s *Service) Tasks(ctx context.Context, c Caller, f TaskFilter, p PageSpec) ([]TaskView, PageInfo, error) {
 	f.Account = c.Account
 	rows, info, err := list(s.pages, c.Account, "tasks", p,
-		func(t *Task) Cursor { return Cursor{A: int64(t.ID.Invocation), B: int64(t.ID.Index)} }, //nolint:gosec // 56 bits
+		func(t *Task) Cursor { return Cursor{A: int64(t.ID.Invocation), B: int64(t.ID.Index)} },
 		func(p Page) ([]Task, int, error) { return s.store.ListTasks(ctx, f, p) })
 	if err != nil {
 		return nil, info, err

@@ -61,7 +61,7 @@ func (s *Service) CreateRegistration(ctx context.Context, c Caller, spec Registr
 func (s *Service) Registrations(ctx context.Context, c Caller, f RegistrationFilter, p PageSpec) ([]RegistrationCode, PageInfo, error) {
 	f.Account = c.Account
 	return list(s.pages, c.Account, "registrations", p,
-		func(r *RegistrationCode) Cursor { return Cursor{A: int64(r.ID)} }, //nolint:gosec // 56 bits
+		func(r *RegistrationCode) Cursor { return Cursor{A: int64(r.ID)} },
 		func(p Page) ([]RegistrationCode, int, error) { return s.store.ListRegistrations(ctx, f, p) })
 }
 

@@ -239,7 +239,7 @@ func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash s
 		tasks := make([]Task, len(nodes))
 		for i := range nodes {
 			t := &tasks[i]
-			*t = Task{ID: TaskID{v.ID, uint32(i)}, Node: nodes[i].Key, UpdatedAt: now} //nolint:gosec // at most MaxTargets
+			*t = Task{ID: TaskID{v.ID, uint32(i)}, Node: nodes[i].Key, UpdatedAt: now}
 			if s.Connected(t.Node) {
 				t.State, t.Tries, t.SentAt = Delivering, 1, now
 			}

@@ -36,9 +36,9 @@ func (t *Task) printed(s Stream) uint64 {
 		return t.Stdout
 	case Stderr:
 		return t.Stderr
-	default:
-		return t.Printed()
+	case Merged:
 	}
+	return t.Printed()
 }
 
 // ends collects at least n bytes of a stream from the front or the back of a long output, reading only the segments it needs.

@@ -42,7 +42,7 @@ func (s State) String() string {
 func ParseState(name string) (State, bool) {
 	for i, n := range stateNames {
 		if n == name {
-			return State(i), true //nolint:gosec // 16 states
+			return State(i), true
 		}
 	}
 	return 0, false

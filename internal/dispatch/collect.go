@@ -79,6 +79,8 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		}
 		d.count("finished")
 		d.queue(d.ended(node, &m))
+	case protocol.KindRun, protocol.KindStop, protocol.KindAck:
+		return fmt.Errorf("%w: kind %d is the server's to send", protocol.ErrMalformed, kind)
 	default:
 		return fmt.Errorf("%w: kind %d", protocol.ErrMalformed, kind)
 	}
@@ -179,11 +181,11 @@ func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report 
 	end := ends[m.Outcome]
 	r := core.Report{
 		Task: taskID(m.Task), Node: node, Kind: core.ReportEnded, Chunk: chunk(m.Last), State: end.state, Cause: end.cause,
-		Detail: m.Detail[:min(len(m.Detail), maxDetail)], Signal: uint8(m.Signal), Started: d.time(node, m.Started), Ended: d.time(node, m.Ended), //nolint:gosec // signals are small
+		Detail: m.Detail[:min(len(m.Detail), maxDetail)], Signal: uint8(m.Signal), Started: d.time(node, m.Started), Ended: d.time(node, m.Ended),
 		Stdout: m.Stdout, Stderr: m.Stderr, End: m.End, DrainCut: m.DrainCut,
 	}
 	if m.Outcome == protocol.OutcomeExited || m.Outcome == protocol.OutcomeOutOfMemory {
-		r.Exited, r.ExitCode = true, int32(m.ExitCode) //nolint:gosec // exit codes are small
+		r.Exited, r.ExitCode = true, int32(m.ExitCode)
 		if m.ExitCode == 0 {
 			r.State, r.Cause = core.Succeeded, core.NoCause
 		}

@@ -58,7 +58,7 @@ func (d *Dispatcher) sendRun(t *task) {
 	t.sent = now
 	d.mu.Unlock()
 	d.metrics.Delivered.Inc()
-	d.send(t.Node, protocol.AppendRun(nil, wireTask(t.ID), t.inv.spec, uint64(ttl/time.Millisecond))) //nolint:gosec // positive
+	d.send(t.Node, protocol.AppendRun(nil, wireTask(t.ID), t.inv.spec, uint64(ttl/time.Millisecond)))
 }
 
 func (d *Dispatcher) sendStop(t *task) {

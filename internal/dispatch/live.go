@@ -85,6 +85,6 @@ func encodeSpec(v *core.Invocation) []byte {
 	}
 	return protocol.AppendSpec(nil, &protocol.Spec{
 		Content: content, Type: string(v.Type), Launcher: v.Launcher, WorkDir: v.WorkDir, User: v.User,
-		Timeout: uint64(v.Timeout / time.Second), Grace: uint64(grace / time.Millisecond), KillTree: v.KillTree, //nolint:gosec // positive
+		Timeout: uint64(v.Timeout / time.Second), Grace: uint64(grace / time.Millisecond), KillTree: v.KillTree,
 	})
 }

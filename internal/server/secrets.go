@@ -45,9 +45,9 @@ func sealer(c *Config) (*core.Sealer, error) {
 // authority opens the CA that vouches for the broker, made on the first start.
 func authority(c *Config) (*broker.CA, error) {
 	certFile, keyFile := filepath.Join(c.Data, "ca.pem"), filepath.Join(c.Data, "ca.key")
-	certPEM, err := os.ReadFile(certFile) //nolint:gosec // the operator's own folder
+	certPEM, err := os.ReadFile(certFile)
 	if err == nil {
-		keyPEM, err := os.ReadFile(keyFile) //nolint:gosec // the operator's own folder
+		keyPEM, err := os.ReadFile(keyFile)
 		if err != nil {
 			return nil, fmt.Errorf("CA key: %w", err)
 		}
@@ -109,7 +109,7 @@ func random(n int) []byte {
 
 // keep reads a secret file, or makes it.
 func keep(file string, fresh func() ([]byte, error)) ([]byte, error) {
-	b, err := os.ReadFile(file) //nolint:gosec // the operator's own folder
+	b, err := os.ReadFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return b, err
 	}
@@ -122,7 +122,7 @@ func keep(file string, fresh func() ([]byte, error)) ([]byte, error) {
 // write puts a secret file in place, whole or not at all.
 func write(file string, b []byte) error {
 	tmp := fmt.Sprintf("%s.%d", file, time.Now().UnixNano())
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own folder
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type Server struct {
 	served  chan error
 	metrics *telemetry.Metrics
 	ready   atomic.Bool
+	started time.Time
 
 	// Service is what callers can do, for programs that run the server inside themselves.
 	Service *core.Service
@@ -51,7 +52,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	s := &Server{config: c, served: make(chan error, 1)}
+	s := &Server{config: c, served: make(chan error, 1), started: c.Now()}
 	for _, open := range []func(context.Context) error{s.openCore, s.openBus, s.listen} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.release())
@@ -163,10 +164,11 @@ func (s *Server) listen(ctx context.Context) error {
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
-	s.http = &http.Server{
+	h := &http.Server{
 		Handler: s.routes(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}
-	go func() { s.served <- s.http.Serve(lis) }()
+	s.http = h
+	go func() { s.served <- h.Serve(lis) }()
 	return nil
 }
 
@@ -175,6 +177,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.HandleFunc("GET /console/", s.console)
 	mux.Handle("/agent/", node.New(node.Config{
 		Service: s.Service, BusURLs: s.busURLs, CA: s.ca.PEM, Now: s.config.Now, Log: s.config.Log,
 	}))

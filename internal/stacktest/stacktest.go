@@ -27,9 +27,9 @@ const (
 // calls it from TestMain.
 func Main(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == executor.SuperviseArg {
-		os.Exit(executor.Supervise(os.Args[2]))
+		os.Exit(executor.Supervise(os.Args[2])) //nolint:forbidigo // this is the main of a process of its own
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // Stack is a running product.

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,6 +143,11 @@ func TestStop(t *testing.T) {
 		t.Parallel()
 		task := begin(t, shell("sleep 300 >/dev/null 2>&1 & echo $!; exec sleep 300"))
 		child := pidIn(t, task)
+		eventually(t, "child has let go of the output", func() bool {
+			out, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/1", child))
+			err, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", child))
+			return out == os.DevNull && err == os.DevNull
+		})
 		stop(t, task, false)
 		exit := wait(t, task)
 		if exit.Cause != Stopped || exit.Signal != 15 || exit.Code != 143 || exit.DrainIncomplete {
@@ -392,7 +398,7 @@ func TestRebooted(t *testing.T) {
 	}
 }
 
-// TestTornFolder attaches to what power failures can leave.
+// TestTornFolder attaches to what an agent can leave that was killed inside Start.
 func TestTornFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -404,7 +410,7 @@ func TestTornFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if exit := wait(t, task); exit.Cause != Rebooted {
+	if exit := wait(t, task); exit.Cause != SupervisorKilled {
 		t.Errorf("%+v", exit)
 	}
 }

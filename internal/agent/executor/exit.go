@@ -22,7 +22,7 @@ const (
 	Stopped          Cause = "stopped"           // ended by the supervisor because Stop was called
 	OutOfMemory      Cause = "out_of_memory"     // killed by the kernel; known only where the task's cgroup counts memory
 	StartFailed      Cause = "start_failed"      // never ran; Start says why
-	SupervisorKilled Cause = "supervisor_killed" // the supervisor vanished without a record; what it left was killed
+	SupervisorKilled Cause = "supervisor_killed" // it, or the agent before it, vanished without a record; what was left was killed
 	Rebooted         Cause = "rebooted"          // the machine was restarted before a record was written
 )
 

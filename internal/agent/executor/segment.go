@@ -103,11 +103,12 @@ func newRecorder(dir string, outputCap int64) *recorder {
 func (r *recorder) append(stream uint8, frame []byte) {
 	n := len(frame) - frameHeader
 	binary.LittleEndian.PutUint32(frame, uint32(stream)<<streamShift|uint32(n))
-	if err := r.write(frame); err != nil && r.errno == 0 {
+	if err := r.write(frame); err == nil {
+		r.current.end += int64(n)
+	} else if r.errno == 0 {
 		r.errno = errnoOf(err)
 	}
 	r.totals.add(stream, int64(n))
-	r.current.end = r.totals.Merged()
 	r.rotate()
 }
 
@@ -125,7 +126,8 @@ func (r *recorder) write(frame []byte) error {
 	// position; and it need not stay if it holds nothing.
 	r.file.Close()
 	r.file = nil
-	if r.current.start == r.totals.Merged() && written <= frameHeader {
+	r.current.end += int64(max(written-frameHeader, 0))
+	if r.current.start == r.current.end {
 		os.Remove(segmentPath(r.dir, r.current.start))
 	} else {
 		r.retire()

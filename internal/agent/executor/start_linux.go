@@ -24,8 +24,8 @@ const (
 // supervisorEnviron is a supervisor's whole environment. It keeps the Go runtime small.
 func supervisorEnviron() []string { return []string{"GOMAXPROCS=1", "GOGC=25"} }
 
-// Start runs a command under a new supervisor, which is the program selfExe called with SuperviseArg. It returns when
-// the command is running. The folder dir must be empty or not exist; ErrExists means that it was used before.
+// Start runs a command under a new supervisor, which is the program selfExe, an absolute path, called with
+// SuperviseArg. It returns when the command is running. The folder dir must be empty or not exist; ErrExists means that it was used before.
 //
 // A *StartError, possibly wrapped, means that the command's author, this machine or its disk is to blame. After any
 // error, the end of ctx included, nothing is running and the folder is gone again (but for ErrExists).

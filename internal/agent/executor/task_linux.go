@@ -37,7 +37,7 @@ func Attach(dir string) (*Task, error) {
 		return nil, fmt.Errorf("attach to task: %w", err)
 	}
 	if json.Unmarshal(written, &t.plan) != nil {
-		t.plan = plan{} // cut short by a power failure: without a boot id it counts as one from before a reboot
+		t.plan = plan{} // the agent or the machine died while writing it
 	}
 	t.state = readState(dir)
 	return t, nil
@@ -122,11 +122,14 @@ func (t *Task) makeUp() (Exit, error) {
 	}
 	st := readState(t.dir)
 	exit := Exit{
-		Cause: Rebooted, Code: -1, StartedAt: st.StartedAt, EndedAt: wallClock(),
+		Cause: SupervisorKilled, Code: -1, StartedAt: st.StartedAt, EndedAt: wallClock(),
 		OutputCap: t.plan.OutputCap, Normalized: t.plan.Normalized,
 	}
-	if boot == t.plan.BootID {
-		exit.Cause = SupervisorKilled
+	switch t.plan.BootID {
+	default:
+		exit.Cause = Rebooted
+	case "": // the plan was never finished, so nothing was started
+	case boot:
 		var left *survivorsError
 		if err := killOrphans(t.plan, st); errors.As(err, &left) {
 			exit.Survivors = left.count

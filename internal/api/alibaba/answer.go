@@ -20,16 +20,16 @@ type Answer struct {
 
 func (a Answer) Error() string { return a.Code }
 
-// BadRequest, Forbidden, NotFound and Broken make answers with the statuses that nearly all codes have.
+// BadRequest is an answer with status 400.
 func BadRequest(code, message string) Answer { return Answer{http.StatusBadRequest, code, message} }
 
-// Forbidden is status 403.
+// Forbidden is an answer with status 403.
 func Forbidden(code, message string) Answer { return Answer{http.StatusForbidden, code, message} }
 
-// NotFound is status 404.
+// NotFound is an answer with status 404.
 func NotFound(code, message string) Answer { return Answer{http.StatusNotFound, code, message} }
 
-// Broken is status 500.
+// Broken is an answer with status 500.
 func Broken(code, message string) Answer {
 	return Answer{http.StatusInternalServerError, code, message}
 }

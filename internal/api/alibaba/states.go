@@ -125,7 +125,7 @@ func overallInvoke(c *core.Counts) string {
 // machines counts those whose status is in a class.
 func machines(c *core.Counts, in func(Status) bool) (n int) {
 	for s, count := range c {
-		if in(states[core.State(s)]) { //nolint:gosec // 16 states
+		if in(states[core.State(s)]) {
 			n += int(count)
 		}
 	}

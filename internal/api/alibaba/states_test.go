@@ -2,6 +2,7 @@ package alibaba_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"errand/internal/api/alibaba"
@@ -26,12 +27,16 @@ func TestTaskStatus(t *testing.T) {
 			t.Errorf("%v: %+v, want %v", core.State(s), got, want)
 		}
 	}
-	for cause, want := range map[core.Cause]string{
-		core.CauseUserNotFound: "Invalid", core.CauseDirNotFound: "Invalid", core.CauseNotApplicable: "Invalid",
-		core.CauseInvalidContent: "Invalid", core.CauseBadSchedule: "Invalid", core.CauseNoSpace: "Error", core.CauseExecFailed: "Error",
-	} {
-		if got := alibaba.TaskStatus(&core.Task{State: core.StartFailed, Cause: cause}); got.Invocation != want || got.Invoke != "Failed" {
-			t.Errorf("not started because of %v: %+v, want %s", cause, got, want)
+	wrong := []core.Cause{
+		core.CauseUserNotFound, core.CauseDirNotFound, core.CauseNotApplicable, core.CauseInvalidContent, core.CauseBadSchedule,
+	}
+	for cause := range core.Cause(core.NumCauses) {
+		want := alibaba.Status{Invocation: "Error", Invoke: "Failed"}
+		if slices.Contains(wrong, cause) {
+			want.Invocation = "Invalid"
+		}
+		if got := alibaba.TaskStatus(&core.Task{State: core.StartFailed, Cause: cause}); got != want {
+			t.Errorf("not started because of %v: %+v, want %+v", cause, got, want)
 		}
 	}
 }
@@ -118,7 +123,7 @@ func TestOverall(t *testing.T) {
 
 func TestStatesOf(t *testing.T) {
 	t.Parallel()
-	seen := map[core.State]string{}
+	seen := make(map[core.State]string)
 	for _, word := range []string{"Running", "Stopping", "Finished", "Failed", "Stopped"} {
 		for _, s := range alibaba.StatesOf(word) {
 			if seen[s] != "" || byState[s][1] != word {

@@ -3,6 +3,7 @@ package apitest
 import (
 	"encoding/base64"
 	"fmt"
+	"sync"
 
 	alisdk "github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
@@ -19,9 +20,14 @@ type rpcSDK struct {
 	nodes []string
 }
 
+// rpcOpening holds off other openers: the SDK fills a table of its own at the first one, without a lock.
+var rpcOpening sync.Mutex
+
 func openRPC(target Target) (sdk, error) { return newRPC(target) }
 
 func newRPC(target Target) (*rpcSDK, error) {
+	rpcOpening.Lock()
+	defer rpcOpening.Unlock()
 	c, err := ecs.NewClientWithOptions(alibabaRegion, alisdk.NewConfig().WithScheme("HTTP"), credentials.NewAccessKeyCredential(target.KeyID, target.Secret))
 	if err != nil {
 		return nil, err

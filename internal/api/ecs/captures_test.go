@@ -1,8 +1,8 @@
 package ecs_test
 
 import (
-	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -51,7 +51,7 @@ func TestCaptures(t *testing.T) {
 			t.Parallel()
 			s := stageCapture(t)
 			server := &api.Server{
-				Dialects: []api.Dialect{ecs.New(s.Env())}, Now: s.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+				Dialects: []api.Dialect{ecs.New(s.Env())}, Now: s.Now, Log: slog.New(slog.DiscardHandler),
 			}
 			for _, r := range requests {
 				params, err := sign.Params(sign.NewRequest(r.HTTP, r.Body))
@@ -78,6 +78,23 @@ func TestCaptures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPublishedExample sends the request that the vendor prints as its example of a signature, by GET and for XML.
+func TestPublishedExample(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t)
+	s.At(time.Date(2016, 2, 23, 12, 46, 24, 0, time.UTC))
+	server := &api.Server{Dialects: []api.Dialect{ecs.New(s.Env())}, Now: s.Now, Log: slog.New(slog.DiscardHandler)}
+	w := httptest.NewRecorder()
+	server.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?AccessKeyId=testid&Action=DescribeRegions&Format=XML"+
+		"&Signature=OLeaidS1JvxuMvnyHOwuJ%2BuX5qY%3D&SignatureMethod=HMAC-SHA1&SignatureNonce=3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf"+
+		"&SignatureVersion=1.0&Timestamp=2016-02-23T12%3A46%3A24Z&Version=2014-05-26", nil))
+	body := w.Body.String()
+	if w.Code != 200 || !strings.Contains(body, "<DescribeRegionsResponse><RequestId>") ||
+		!strings.Contains(body, "<Regions><Region><RegionId>cn-hangzhou</RegionId><RegionEndpoint>example.com</RegionEndpoint>") {
+		t.Errorf("%d %s", w.Code, body)
 	}
 }
 

@@ -27,7 +27,9 @@ var mistakes = []struct {
 	{"RunCommand", []string{"Type", "RunCobol"}, 404, "InvalidCmdType.NotFound", "The specified command type does not exist."},
 	{"RunCommand", []string{"CommandContent", "-"}, 400, "MissingCommandContent", "CommandContent is mandatory for this action."},
 	{
-		"RunCommand", []string{"ContentEncoding", "Base64", "CommandContent", "***"}, 400,
+		"RunCommand",
+		[]string{"ContentEncoding", "Base64", "CommandContent", "***"},
+		400,
 		"CmdContent.DecodeError", "The CommandContent can not be base64 decoded.",
 	},
 	{"RunCommand", []string{"CommandContent", strings.Repeat("x", 18433)}, 403, "CmdContent.ExceedLimit", "The length of the command content exceeds the upper limit."},
@@ -35,18 +37,24 @@ var mistakes = []struct {
 	{"RunCommand", []string{"Name", "a\x00b"}, 403, "InvalidParameterCharacter.CommandName", "The command Name contains illegal characters."},
 	{"RunCommand", []string{"Description", strings.Repeat("x", 513)}, 403, "CmdDesc.ExceedLimit", "The length of the command description exceeds the upper limit."},
 	{
-		"RunCommand", []string{"Description", "a\x07b"}, 403,
+		"RunCommand",
+		[]string{"Description", "a\x07b"},
+		403,
 		"InvalidParameterCharacter.CommandDescription", "The command Description contains illegal characters.",
 	},
 	{"RunCommand", []string{"WorkingDir", strings.Repeat("/", 201)}, 400, "InvalidParameter.WorkingDir", "The specified parameter WorkingDir is not valid."},
 	{
-		"RunCommand", []string{"WorkingDir", "/a\nb"}, 403,
+		"RunCommand",
+		[]string{"WorkingDir", "/a\nb"},
+		403,
 		"InvalidParameterCharacter.CommandWorkingDir", "The command WorkingDir contains illegal characters.",
 	},
 	{"RunCommand", []string{"Username", strings.Repeat("x", 256)}, 403, "Username.ExceedLimit", "The length of the username exceeds the upper limit."},
 	{"RunCommand", []string{"Username", "ro\not"}, 400, "InvalidParameter.Username", "The specified parameter Username is not valid."},
 	{
-		"RunCommand", []string{"Launcher", strings.Repeat("x", 1025)}, 403,
+		"RunCommand",
+		[]string{"Launcher", strings.Repeat("x", 1025)},
+		403,
 		"InvalidLauncher.LengthLimitExceeded", "The length of the parameter Launcher exceeds the limit of 1 KB characters.",
 	},
 	{"RunCommand", []string{"Timeout", "86401"}, 403, "InvalidTimeout.ExceedLimit", "The specified parameter Timeout exceeds the upper limit."},
@@ -63,17 +71,23 @@ var mistakes = []struct {
 	{"RunCommand", []string{"ContainerId", "cafe"}, 400, "InvalidContainerId.Malformed", "The specified parameter ContainerId is not valid."},
 	{"RunCommand", []string{"ContainerName", "-x"}, 400, "InvalidContainerName.Malformed", "The specified parameter ContainerName is not valid."},
 	{
-		"RunCommand", []string{"WindowsPasswordName", strings.Repeat("x", 256)}, 403,
+		"RunCommand",
+		[]string{"WindowsPasswordName", strings.Repeat("x", 256)},
+		403,
 		"WindowsPasswordName.ExceedLimit", "The length of the WindowsPasswordName exceeds the upper limit.",
 	},
 	{
-		"RunCommand", []string{"Type", "RunBatScript", "Username", "bob"}, 403,
+		"RunCommand",
+		[]string{"Type", "RunBatScript", "Username", "bob"},
+		403,
 		"WindowsPasswordName.Missed", "WindowsPasswordName must be specified when you create a Windows task.",
 	},
 	{"RunCommand", []string{"OssOutputDelivery", "oss://bucket/prefix"}, 403, "Operation.Forbidden", "The operation is not permitted."},
 
 	{
-		"RunCommand", []string{"Parameters", `{"a":"b"}`}, 400,
+		"RunCommand",
+		[]string{"Parameters", `{"a":"b"}`},
+		400,
 		"Parameter.Disabled", "Parameters cannot be passed in when the command customization function is disabled.",
 	},
 	{"RunCommand", []string{"Parameters", `{"a":`}, 400, "InvalidParameter.Parameters", "The specified parameter Parameters is not valid."},
@@ -84,15 +98,21 @@ var mistakes = []struct {
 	{"RunCommand", []string{"Parameters", `{"a":{}}`}, 403, "ParameterType.NotSupported", "The type of parameter value is not supported."},
 	{"RunCommand", []string{"Parameters", `{"a":null}`}, 403, "ParameterType.NotSupported", "The type of parameter value is not supported."},
 	{
-		"RunCommand", []string{"EnableParameter", "true", "CommandContent", "{{a}}", "Parameters", `{"b":"x"}`}, 403,
+		"RunCommand",
+		[]string{"EnableParameter", "true", "CommandContent", "{{a}}", "Parameters", `{"b":"x"}`},
+		403,
 		"Parameter.NotMatched", "The passed-in parameters do not match the parameters defined when you created the command.",
 	},
 	{
-		"RunCommand", []string{"EnableParameter", "true", "Parameters", object(11)}, 403,
+		"RunCommand",
+		[]string{"EnableParameter", "true", "Parameters", object(11)},
+		403,
 		"ParameterCount.ExceedLimit", "The maximum number of parameters is exceeded.",
 	},
 	{
-		"RunCommand", []string{"EnableParameter", "true", "Parameters", `{"` + strings.Repeat("x", 65) + `":1}`}, 403,
+		"RunCommand",
+		[]string{"EnableParameter", "true", "Parameters", `{"` + strings.Repeat("x", 65) + `":1}`},
+		403,
 		"ParameterKey.ExceedLimit", "The maximum length of a parameter name is exceeded.",
 	},
 	{"RunCommand", []string{"EnableParameter", "true", "CommandContent", "{{ }}"}, 400, "CmdParam.EmptyKey", "You must specify the parameter names."},
@@ -100,15 +120,21 @@ var mistakes = []struct {
 	{"RunCommand", []string{"EnableParameter", "true", "CommandContent", "{{a b}}"}, 400, "CmdParam.InvalidParamName", badName},
 	{"RunCommand", []string{"EnableParameter", "true", "Parameters", `{"a b":1}`}, 400, "CmdParam.InvalidParamName", badName},
 	{
-		"RunCommand", []string{"EnableParameter", "true", "CommandContent", "{{oos-secret:pw}}"}, 403,
+		"RunCommand",
+		[]string{"EnableParameter", "true", "CommandContent", "{{oos-secret:pw}}"},
+		403,
 		"ParameterStore.NotSupported", "Parameter Store is not supported in this region.",
 	},
 	{
-		"RunCommand", []string{"EnableParameter", "true", "CommandContent", placeholders(21)}, 403,
+		"RunCommand",
+		[]string{"EnableParameter", "true", "CommandContent", placeholders(21)},
+		403,
 		"CmdParamCount.ExceedLimit", "The maximum number of custom parameters is exceeded.",
 	},
 	{
-		"RunCommand", []string{"EnableParameter", "true", "CommandContent", "{{" + strings.Repeat("x", 65) + "}}"}, 403,
+		"RunCommand",
+		[]string{"EnableParameter", "true", "CommandContent", "{{" + strings.Repeat("x", 65) + "}}"},
+		403,
 		"CmdParamName.ExceedLimit", "The maximum length of a parameter name is exceeded.",
 	},
 
@@ -122,11 +148,15 @@ var mistakes = []struct {
 	{"RunCommand", []string{"InstanceId.1.Id", "i-linux"}, 400, "InvalidParameter.InstanceId", "The specified parameter InstanceId is not valid."},
 
 	{
-		"RunCommand", []string{"ResourceTag.1.Key", "k"}, 400,
+		"RunCommand",
+		[]string{"ResourceTag.1.Key", "k"},
+		400,
 		"InvalidResourceTag.ConflictWithInstanceIds", "The specified param ResourceTag conflicts with InstanceId.",
 	},
 	{
-		"RunCommand", []string{"InstanceId.1", "-", "ResourceTag.1.Key", "k"}, 400,
+		"RunCommand",
+		[]string{"InstanceId.1", "-", "ResourceTag.1.Key", "k"},
+		400,
 		"InvalidResourceTag.InstanceNotFound", "InstanceIds are not found by the specified ResourceTag.",
 	},
 	{
@@ -134,19 +164,27 @@ var mistakes = []struct {
 		"NumberExceed.ResourceTags", "The maximum number of ResourceTags is exceeded.",
 	},
 	{
-		"RunCommand", []string{"InstanceId.1", "-", "ResourceTag.1.Value", "v"}, 400,
+		"RunCommand",
+		[]string{"InstanceId.1", "-", "ResourceTag.1.Value", "v"},
+		400,
 		"MissingParameter.ResourceTagKey", "You must specify ResourceTag.N.Key.",
 	},
 	{
-		"RunCommand", []string{"InstanceId.1", "-", "ResourceTag.1.Key", "acs:x"}, 400,
+		"RunCommand",
+		[]string{"InstanceId.1", "-", "ResourceTag.1.Key", "acs:x"},
+		400,
 		"InvalidResourceTagKey.Malformed", "The specified ResourceTag key is not valid.",
 	},
 	{
-		"RunCommand", []string{"InstanceId.1", "-", "ResourceTag.1.Key", "k", "ResourceTag.1.Value", "http://x"}, 400,
+		"RunCommand",
+		[]string{"InstanceId.1", "-", "ResourceTag.1.Key", "k", "ResourceTag.1.Value", "http://x"},
+		400,
 		"InvalidResourceTagValue.Malformed", "The specified ResourceTag value is not valid.",
 	},
 	{
-		"RunCommand", []string{"InstanceId.1", "-", "ResourceTag.1.Key", "k", "ResourceTag.2.Key", "k"}, 400,
+		"RunCommand",
+		[]string{"InstanceId.1", "-", "ResourceTag.1.Key", "k", "ResourceTag.2.Key", "k"},
+		400,
 		"Duplicate.ResourceTagKey", "The ResourceTag contains duplicate keys.",
 	},
 
@@ -159,7 +197,9 @@ var mistakes = []struct {
 	{"RunCommand", []string{"ClientToken", strings.Repeat("x", 65)}, 400, "InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."},
 	{"RunCommand", []string{"ClientToken", "schlüssel"}, 400, "InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."},
 	{
-		"RunCommand", []string{"ClientToken", "used"}, 403,
+		"RunCommand",
+		[]string{"ClientToken", "used"},
+		403,
 		"IdempotentParameterMismatch", "The specified parameter has changed while using an already used clientToken.",
 	},
 
@@ -175,23 +215,33 @@ var mistakes = []struct {
 		"NumberExceed.ResourceTags", "The maximum number of ResourceTags is exceeded.",
 	},
 	{
-		"InvokeCommand", []string{"Parameters", `{"name":"x"}`}, 400,
+		"InvokeCommand",
+		[]string{"Parameters", `{"name":"x"}`},
+		400,
 		"Parameter.Disabled", "Parameters cannot be passed in when the command customization function is disabled.",
 	},
 	{
-		"InvokeCommand", []string{"CommandId", "PARAMS", "Parameters", `{"a b":"x"}`}, 403,
+		"InvokeCommand",
+		[]string{"CommandId", "PARAMS", "Parameters", `{"a b":"x"}`},
+		403,
 		"Parameter.NotMatched", "The passed-in parameters do not match the parameters defined when you created the command.",
 	},
 	{
-		"InvokeCommand", []string{"CommandId", "PARAMS", "Parameters", `{"":"x"}`}, 403,
+		"InvokeCommand",
+		[]string{"CommandId", "PARAMS", "Parameters", `{"":"x"}`},
+		403,
 		"Parameter.NotMatched", "The passed-in parameters do not match the parameters defined when you created the command.",
 	},
 	{
-		"InvokeCommand", []string{"CommandId", "PARAMS", "Parameters", `{"name":"` + strings.Repeat("x", 18433) + `"}`}, 403,
+		"InvokeCommand",
+		[]string{"CommandId", "PARAMS", "Parameters", `{"name":"` + strings.Repeat("x", 18433) + `"}`},
+		403,
 		"CmdContent.ExceedLimit", "The maximum length of a command is exceeded.",
 	},
 	{
-		"InvokeCommand", []string{"ClientToken", "used"}, 403,
+		"InvokeCommand",
+		[]string{"ClientToken", "used"},
+		403,
 		"IdempotentParameterMismatch", "The specified parameter has changed while using an already used clientToken.",
 	},
 
@@ -201,7 +251,9 @@ var mistakes = []struct {
 	{"CreateCommand", []string{"CommandContent", "-"}, 400, "MissingCommandContent", "CommandContent is mandatory for this action."},
 	{"CreateCommand", []string{"CommandContent", "echo hi!"}, 400, "CmdContent.DecodeError", "The CommandContent can not be base64 decoded."},
 	{
-		"CreateCommand", []string{"ContentEncoding", "PlainText", "CommandContent", strings.Repeat("x", 13825)}, 403,
+		"CreateCommand",
+		[]string{"ContentEncoding", "PlainText", "CommandContent", strings.Repeat("x", 13825)},
+		403,
 		"CmdContent.ExceedLimit", "The length of the command content exceeds the upper limit.",
 	},
 	{"CreateCommand", []string{"Name", strings.Repeat("x", 129)}, 403, "CmdName.ExceedLimit", "The length of the command name exceeds the upper limit."},
@@ -211,7 +263,9 @@ var mistakes = []struct {
 	{"CreateCommand", []string{"ClientToken", "a b"}, 400, "InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."},
 	{"CreateCommand", tags("Tag", 21), 400, "NumberExceed.Tags", "The Tags parameter number is exceed."},
 	{
-		"CreateCommand", []string{"EnableParameter", "true", "ContentEncoding", "PlainText", "CommandContent", "{{}}"}, 400,
+		"CreateCommand",
+		[]string{"EnableParameter", "true", "ContentEncoding", "PlainText", "CommandContent", "{{}}"},
+		400,
 		"CmdParam.EmptyKey", "You must specify the parameter names.",
 	},
 
@@ -221,7 +275,9 @@ var mistakes = []struct {
 	{"ModifyCommand", []string{"Name", "a\tb"}, 403, "InvalidParameterCharacter.CommandName", "The command Name contains illegal characters."},
 	{"ModifyCommand", []string{"Timeout", "86401"}, 403, "InvalidTimeout.ExceedLimit", "The specified parameter Timeout exceeds the upper limit."},
 	{
-		"ModifyCommand", []string{"Launcher", strings.Repeat("x", 1025)}, 403,
+		"ModifyCommand",
+		[]string{"Launcher", strings.Repeat("x", 1025)},
+		403,
 		"InvalidLauncher.LengthLimitExceeded", "The length of the parameter Launcher exceeds the limit of 1 KB characters.",
 	},
 
@@ -233,7 +289,9 @@ var mistakes = []struct {
 	{"DescribeCommands", []string{"Type", "x"}, 404, "InvalidCommandType.NotFound", "The specified parameter Type does not exist."},
 	{"DescribeCommands", []string{"Name", strings.Repeat("x", 129)}, 403, "InvalidName.LengthLimitExceeded", "The length of the parameter Name exceeds the upper limit."},
 	{
-		"DescribeCommands", []string{"Description", strings.Repeat("x", 513)}, 403,
+		"DescribeCommands",
+		[]string{"Description", strings.Repeat("x", 513)},
+		403,
 		"InvalidDescription.LengthLimitExceeded", "The length of the parameter Description exceeds the upper limit.",
 	},
 

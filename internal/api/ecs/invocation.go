@@ -179,7 +179,7 @@ func (s *shower) instance(ctx context.Context, t *core.TaskView) (invokeInstance
 	return invokeInstance{
 		InstanceId: api.ShowNode(nodePrefix, t.Target.ID), InvocationStatus: status.Invocation, InstanceInvokeStatus: status.Invoke,
 		ErrorCode: cause.Code, ErrorInfo: cause.Info, ExitCode: alibaba.ExitCode(&t.Task), Output: s.encoding.Text(out.Text),
-		Dropped: int64(out.Dropped), //nolint:gosec // nothing prints 8 EiB
+		Dropped: int64(out.Dropped),
 		Repeats: alibaba.Repeats(&t.Task), Timed: alibaba.Timed(t.Invocation),
 		CreationTime: alibaba.Time(t.Invocation.CreatedAt), StartTime: alibaba.Time(t.StartedAt),
 		FinishTime: alibaba.Time(alibaba.FinishTime(&t.Task, t.Invocation)), StopTime: alibaba.Time(t.StopAskedAt),
@@ -269,7 +269,7 @@ func showResult(t *core.TaskView, out core.Shown, encoding alibaba.Encoding) inv
 		InvokeId: invocationPrefix + v.ID.String(), CommandId: commandPrefix + v.Command.String(),
 		InstanceId: api.ShowNode(nodePrefix, t.Target.ID), InvocationStatus: status.Invocation, InvokeRecordStatus: status.Invoke,
 		ErrorCode: cause.Code, ErrorInfo: cause.Info, ExitCode: alibaba.ExitCode(&t.Task),
-		Output: encoding.Text(out.Text), Dropped: int64(out.Dropped), //nolint:gosec // nothing prints 8 EiB
+		Output: encoding.Text(out.Text), Dropped: int64(out.Dropped),
 		Repeats: alibaba.Repeats(&t.Task), StartTime: alibaba.Time(t.StartedAt),
 		FinishedTime: alibaba.Time(alibaba.FinishTime(&t.Task, v)), StopTime: alibaba.Time(t.StopAskedAt),
 		Username: v.User, Launcher: v.Launcher, TerminationMode: alibaba.Termination(v),

@@ -82,7 +82,7 @@ const (
 )
 
 // extraPasswordName keeps the name under which a Windows password is stored.
-const extraPasswordName = "ecs.WindowsPasswordName"
+const extraPasswordName = "ecs.WindowsPasswordName" //nolint:gosec // the name of a password is none
 
 // fill translates a launch; kind and user are those of the command that will run.
 func (l *launch) fill(spec *core.RunSpec, kind core.CommandType, user string, mostTags int) error {

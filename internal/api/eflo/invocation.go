@@ -86,7 +86,7 @@ func (d *Dialect) showNode(ctx context.Context, t *core.TaskView, encoding aliba
 	return invokeNode{
 		NodeId: api.ShowNode(nodePrefix, t.Target.ID), InvocationStatus: status.Invocation, NodeInvokeStatus: status.Invoke,
 		ErrorCode: cause.Code, ErrorInfo: cause.Info, ExitCode: alibaba.ExitCode(&t.Task), Output: encoding.Text(out.Text),
-		Dropped: int64(out.Dropped), //nolint:gosec // nothing prints 8 EiB
+		Dropped: int64(out.Dropped),
 		Repeats: alibaba.Repeats(&t.Task), Timed: strconv.FormatBool(alibaba.Timed(t.Invocation)),
 		CreationTime: alibaba.Time(t.Invocation.CreatedAt), StartTime: alibaba.Time(t.StartedAt),
 		FinishTime: alibaba.Time(alibaba.FinishTime(&t.Task, t.Invocation)), StopTime: alibaba.Time(t.StopAskedAt),

@@ -207,7 +207,7 @@ func show(v *core.Invocation) *Invocation {
 	}
 	for s, n := range v.Counts {
 		if n > 0 {
-			out.States[core.State(s).String()] = int(n) //nolint:gosec // 16 states
+			out.States[core.State(s).String()] = int(n)
 		}
 	}
 	return out

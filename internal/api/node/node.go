@@ -59,11 +59,11 @@ func (d *door) enroll(w http.ResponseWriter, r *http.Request) {
 	}
 	n, err := d.register(w, r, source)
 	if err != nil {
-		p := problemOf(err)
-		level := slog.LevelWarn
-		if p.Status >= http.StatusInternalServerError {
+		p, level := problemOf(err), slog.LevelWarn
+		switch {
+		case p.Status >= http.StatusInternalServerError:
 			level = slog.LevelError
-		} else {
+		case p.Status != http.StatusConflict: // which takes a right code, and is not held against an address that many share
 			d.failures.note(source, d.Now())
 		}
 		d.Log.LogAttrs(r.Context(), level, "enrolment refused", slog.String("source", source.String()), slog.Any("error", err))

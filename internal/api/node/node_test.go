@@ -327,6 +327,22 @@ func TestFailuresHaveToWait(t *testing.T) {
 	e.joins(good)
 }
 
+// TestTakenIsNoGuess does not make an address wait whose machines have right codes but want the same name.
+func TestTakenIsNoGuess(t *testing.T) {
+	t.Parallel()
+	e := newEntrance(t)
+	code, secret := e.code(core.RegistrationSpec{})
+	wish := func(seed byte) protocol.EnrollRequest {
+		r := newMachine(seed).request(code.ID.String(), secret)
+		r.NodeID = "web-1"
+		return r
+	}
+	e.joins(wish(1))
+	for i := range maxFailures + 1 {
+		e.refused(wish(byte(2+i)), 409, protocol.ProblemNodeTaken)
+	}
+}
+
 // TestFault answers nothing about faults of ours and does not hold them against the machine.
 func TestFault(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@
 package scene
 
 import (
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -41,7 +40,7 @@ func New(tb testing.TB) *Scene {
 		tb: tb, now: time.Date(2026, 11, 22, 5, 41, 40, 0, time.UTC),
 		Caller: core.Caller{Account: Account, Principal: "root", KeyID: Key},
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	dir := tb.TempDir()
 	store, err := sqlite.Open(tb.Context(), filepath.Join(dir, "errand.db"), log)
 	if err != nil {
@@ -165,16 +164,11 @@ func (s *Scene) Exit(id core.ID, n core.Node, code int32, stdout, stderr string)
 	if code != 0 {
 		r.State, r.Cause = core.Failed, core.CauseExitNonzero
 	}
-	for stream, text := range map[core.Stream]string{core.Stdout: stdout, core.Stderr: stderr} {
-		if text == "" {
-			continue
-		}
-		span := core.Span{Stream: stream, Len: uint32(len(text))} //nolint:gosec // a test's text
-		if stream == core.Stdout {
-			r.Chunk.Spans = append([]core.Span{span}, r.Chunk.Spans...)
-		} else {
-			r.Chunk.Spans = append(r.Chunk.Spans, span)
-		}
+	if stdout != "" {
+		r.Chunk.Spans = append(r.Chunk.Spans, core.Span{Stream: core.Stdout, Len: uint32(len(stdout))})
+	}
+	if stderr != "" {
+		r.Chunk.Spans = append(r.Chunk.Spans, core.Span{Stream: core.Stderr, Len: uint32(len(stderr))})
 	}
 	if a := s.Report(id, n, r); !a.Final {
 		s.tb.Fatalf("result was not taken: %+v", a)

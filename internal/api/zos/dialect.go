@@ -2,7 +2,7 @@
 //
 // Everything is POST /api/v2/zos with the action in a header and JSON both ways. The dialect knows no unstored runs, no stops and no
 // schedules; what other dialects did is shown as far as it has words for it.
-// https://docs.console.zenlayer.com/api-reference/compute/zos
+// https://docs.console.zenlayer.com/api-reference/security/zos/command
 package zos
 
 import (

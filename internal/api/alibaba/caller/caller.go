@@ -40,7 +40,7 @@ type Client struct {
 // New serves some dialects on loopback and returns a client of the given version of the API.
 func New(tb testing.TB, s *scene.Scene, version string, dialects ...api.Dialect) *Client {
 	tb.Helper()
-	server := httptest.NewServer(&api.Server{Dialects: dialects, Now: s.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	server := httptest.NewServer(&api.Server{Dialects: dialects, Now: s.Now, Log: slog.New(slog.DiscardHandler)})
 	tb.Cleanup(server.Close)
 	return &Client{
 		tb: tb, scene: s, server: server, Version: version, Key: scene.Key, Secret: scene.Secret,
@@ -96,7 +96,8 @@ func (c *Client) Call(action string, params Params) Answer {
 // Request makes a signed request, which a test may spoil before it sends it.
 func (c *Client) Request(action string, params Params) *http.Request {
 	c.tb.Helper()
-	all := maps.Clone(Params(c.Common))
+	all := Params{}
+	maps.Copy(all, c.Common)
 	maps.Copy(all, params)
 	if !c.ACS3 {
 		c.signRPC(action, all)
@@ -158,7 +159,7 @@ func (c *Client) Send(r *http.Request) Answer {
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read from
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		c.tb.Fatal(err)
