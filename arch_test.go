@@ -32,7 +32,6 @@ func direction() map[string][]string {
 		"errand/internal/protocol":       {"net/http", "errand/internal/..."},
 		"errand/internal/agent":          serverSide,
 		"errand/internal/agent/executor": {"net/http", "errand/internal/...", "!errand/internal/agent/executor/..."},
-		"errand/internal/cli":            {"errand/internal/store/...", "errand/internal/dispatch", "errand/internal/bus/..."},
 		"errand/cmd/errand":              testSide,
 		"errand/cmd/errand-agent":        slices.Concat(serverSide, testSide),
 	}
@@ -46,6 +45,10 @@ func direction() map[string][]string {
 			"errand/internal/store/...", "errand/internal/dispatch", "errand/internal/bus/...",
 			"errand/internal/server", "errand/internal/agent/...",
 		}
+	}
+	// The two Alibaba products share their gateway.
+	for _, pkg := range []string{"errand/internal/api/ecs", "errand/internal/api/eflo"} {
+		rules[pkg] = append(rules[pkg], "!errand/internal/api/alibaba")
 	}
 	return rules
 }

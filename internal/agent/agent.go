@@ -91,6 +91,7 @@ type Agent struct {
 
 	mu      sync.Mutex
 	link    Link // nil before the first connection and after the end
+	early   bool // there was a connection before there was a link
 	tasks   map[protocol.Task]*task
 	queue   []*task   // waiting, in order of arrival
 	ready   []*task   // that have a place already

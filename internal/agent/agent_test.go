@@ -40,7 +40,9 @@ func lines(t *testing.T, path string) int {
 func TestOneCommand(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
+	s.mu.Lock()
 	s.patient = true
+	s.mu.Unlock()
 	n := newNode(t, s)
 	n.config = func(c *Config) {
 		c.tempo = &tempo{received: time.Hour, started: time.Hour, output: time.Hour, resend: time.Hour, maxResend: time.Hour}

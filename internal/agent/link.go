@@ -35,7 +35,7 @@ func (a *Agent) connect(ctx context.Context) error {
 		}
 	}
 	for pause := 400 * time.Millisecond; ; pause = min(2*pause, maxRedial) {
-		link, err := a.cfg.Dial(ctx, a.id, receive, func() { nudge(a.greet) })
+		link, err := a.cfg.Dial(ctx, a.id, receive, a.connected)
 		if err == nil {
 			a.setLink(link)
 			<-ctx.Done()
@@ -57,10 +57,20 @@ func (a *Agent) connect(ctx context.Context) error {
 
 func (a *Agent) setLink(l Link) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.link = l
-	a.mu.Unlock()
-	if l != nil {
-		nudge(a.greet) // the connection may have been made before its link was known
+	if l != nil && a.early {
+		nudge(a.greet)
+	}
+}
+
+// connected may be called before its link is known.
+func (a *Agent) connected() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.early = a.link == nil
+	if !a.early {
+		nudge(a.greet)
 	}
 }
 

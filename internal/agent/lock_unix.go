@@ -23,5 +23,9 @@ func lock(path string) (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		// Closing alone would leave the lock to a child that is just being forked, until it executes its program.
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+		f.Close()
+	}, nil
 }

@@ -213,6 +213,9 @@ func (a *Agent) toTell(t *task) (from, room uint64, result protocol.Finished) {
 	defer a.mu.Unlock()
 	t.overdue(now, a.cfg.tempo)
 	if t.all || t.room() == 0 {
+		if t.deadline.IsZero() {
+			t.wait(now, a.cfg.tempo)
+		}
 		a.schedule(t, t.deadline)
 		return 0, 0, result
 	}

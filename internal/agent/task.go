@@ -83,7 +83,6 @@ func (a *Agent) endLocked(t *task, result protocol.Finished, saved bool) {
 	}
 	t.phase, t.result, t.saved = ended, result, saved
 	t.run, t.process = nil, nil
-	t.deadline = time.Time{}
 	a.schedule(t, time.Now())
 }
 

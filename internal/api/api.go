@@ -183,9 +183,13 @@ func (s *Server) log(d Dialect, r *Request, c core.Caller, a Action, code string
 
 // isCallerFault reports whether an error that is not a core.Error still came from what the caller sent.
 func isCallerFault(err error) bool {
-	var p *ParamError
-	var g *sign.Error
-	return errors.As(err, &p) || errors.As(err, &g) || errors.Is(err, ErrBodyTooLarge) || errors.Is(err, context.Canceled)
+	var (
+		param  *ParamError
+		proof  *sign.Error
+		token  *TokenError
+		replay *ReplayError
+	)
+	return errors.As(err, &param) || errors.As(err, &proof) || errors.As(err, &token) || errors.As(err, &replay) || errors.Is(err, ErrBodyTooLarge) || errors.Is(err, context.Canceled)
 }
 
 func peer(r *http.Request) netip.Addr {

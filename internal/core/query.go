@@ -68,6 +68,16 @@ type TaskView struct {
 	Target     Node
 }
 
+// CountsOf counts tasks by state. Answers that show tasks beside an overall status derive it from those very tasks: the counts of the
+// invocation were read a moment before and may say otherwise.
+func CountsOf(tasks []TaskView) *Counts {
+	var c Counts
+	for i := range tasks {
+		c[tasks[i].State]++
+	}
+	return &c
+}
+
 // Tasks lists tasks with their invocations and nodes, newest invocation first, then in the order of the targets.
 func (s *Service) Tasks(ctx context.Context, c Caller, f TaskFilter, p PageSpec) ([]TaskView, PageInfo, error) {
 	f.Account = c.Account

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -83,10 +83,21 @@ type Enrolment struct {
 	Facts
 }
 
-var (
-	nodeID   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
-	nodeName = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,128}$`)
-)
+// MaxNodeID is the length of the longest id or name of a node, in bytes.
+const MaxNodeID = 128
+
+// ValidNodeID reports whether an operator may give a node this id.
+func ValidNodeID(id string) bool {
+	for i, r := range id {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		case i > 0 && strings.ContainsRune("._:-", r):
+		default:
+			return false
+		}
+	}
+	return id != "" && len(id) <= MaxNodeID
+}
 
 // Register lets a machine join. A machine that asks again with the same key gets the node it has, and the code is not used up.
 func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
@@ -102,9 +113,9 @@ func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
 		return Node{}, err
 	case subtle.ConstantTimeCompare([]byte(HashToken(e.Secret)), []byte(code.SecretHash)) != 1:
 		return Node{}, refused("wrong registration code")
-	case e.NodeID != "" && !nodeID.MatchString(e.NodeID):
+	case e.NodeID != "" && !ValidNodeID(e.NodeID):
 		return Node{}, invalid(ReasonTargetMalformed, "node-id", "letters, digits, . _ : - only, at most 128")
-	case e.Name != "" && !nodeName.MatchString(e.Name):
+	case len(e.Name) > MaxNodeID || !printable(e.Name):
 		return Node{}, invalid(ReasonNameInvalid, "name", "at most 128 printable characters")
 	}
 	if err := CheckTags(e.Tags, 20); err != nil {
@@ -146,8 +157,10 @@ func allowed(networks []netip.Prefix, source netip.Addr) bool {
 func (s *Service) newNode(r *RegistrationCode, e Enrolment, now time.Time) Node {
 	n := Node{
 		Account: r.Account, ID: e.NodeID, Name: e.Name, Region: r.Region, PublicKey: e.PublicKey, Registration: r.ID,
-		RegisteredAt: now, UpdatedAt: now, MachineID: e.MachineID, PublicIP: e.Source.Unmap().String(), Tags: e.Tags,
-		ResourceGroup: r.ResourceGroup,
+		RegisteredAt: now, UpdatedAt: now, MachineID: e.MachineID, Tags: e.Tags, ResourceGroup: r.ResourceGroup,
+	}
+	if e.Source.IsValid() {
+		n.PublicIP = e.Source.Unmap().String()
 	}
 	e.Facts.apply(&n)
 	if n.ID == "" {

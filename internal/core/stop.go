@@ -31,7 +31,7 @@ func (s *Service) Stop(ctx context.Context, c Caller, id ID, nodes []string) err
 			return false
 		}
 		t.StopAskedAt = now
-		if t.Tries == 0 {
+		if t.Tries == 0 && t.State.Waiting() {
 			return t.become(Cancelled, CauseInterrupted, now)
 		}
 		ok := t.become(Stopping, NoCause, now)

@@ -82,6 +82,8 @@ var mistakes = []struct {
 		403,
 		"WindowsPasswordName.Missed", "WindowsPasswordName must be specified when you create a Windows task.",
 	},
+	{"RunCommand", []string{"ContainerName", "web"}, 403, "Operation.Forbidden", "The operation is not permitted."},
+	{"RunCommand", []string{"ContainerId", "docker://" + strings.Repeat("ab", 32)}, 403, "Operation.Forbidden", "The operation is not permitted."},
 	{"RunCommand", []string{"OssOutputDelivery", "oss://bucket/prefix"}, 403, "Operation.Forbidden", "The operation is not permitted."},
 
 	{

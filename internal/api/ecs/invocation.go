@@ -42,7 +42,7 @@ func (d *Dialect) describeInvocations(
 	}
 	show := shower{service: d.service, encoding: alibaba.ParseEncoding(req.ContentEncoding, alibaba.Base64), output: output}
 	for i := range rows {
-		if resp.Invocations.Invocation[i], err = show.invocation(ctx, &rows[i], tasks[rows[i].ID], req.InstanceId != ""); err != nil {
+		if resp.Invocations.Invocation[i], err = show.invocation(ctx, &rows[i], tasks[rows[i].ID]); err != nil {
 			return nil, err
 		}
 	}
@@ -142,12 +142,9 @@ type shower struct {
 	output   bool
 }
 
-// invocation renders one. With single its words are about the one task given, whatever happened on other machines.
-func (s *shower) invocation(ctx context.Context, v *core.Invocation, tasks []core.TaskView, single bool) (invocation, error) {
-	status := alibaba.Overall(&v.Counts)
-	if single && len(tasks) > 0 {
-		status = alone(tasks[0].State)
-	}
+// invocation renders one. Its words are about the tasks given, whatever happened on other machines.
+func (s *shower) invocation(ctx context.Context, v *core.Invocation, tasks []core.TaskView) (invocation, error) {
+	status := alibaba.Overall(core.CountsOf(tasks))
 	shown := make([]invokeInstance, len(tasks))
 	for i := range tasks {
 		var err error

@@ -300,11 +300,10 @@ func TestInvocationRoundTrip(t *testing.T) {
 	t.Parallel()
 	s, c := open(t)
 	n := s.Node("i-one")
-	container := "docker://" + strings.Repeat("ab", 32)
 	r, id := run(t, c, shell("i-one").With(
 		"CommandContent", "ZWNobyB7e2F9fSB7e0J9fQ==", "ContentEncoding", "base64", "Name", "n", "Description", "d", "WorkingDir", "/tmp",
 		"Username", "bob", "Launcher", "bash", "Timeout", "30", "EnableParameter", "true", "Parameters", `{ "A": 1, "b": "<x>" }`,
-		"TerminationMode", "Process", "ContainerId", container, "ContainerName", "web", "ResourceGroupId", "rg-1",
+		"TerminationMode", "Process", "ResourceGroupId", "rg-1",
 		"Tag.1.Key", "k", "Tag.1.Value", "v", "WindowsPasswordName", "pw", "RepeatMode", "Once", "Timed", "nonsense",
 	))
 	s.Exit(id, n, 0, "out", "err")
@@ -312,7 +311,7 @@ func TestInvocationRoundTrip(t *testing.T) {
 		"InvokeId": r.InvokeId, "CommandId": r.CommandId, "CommandName": "n", "CommandDescription": "d", "CommandType": "RunShellScript",
 		"CommandContent": "echo {{a}} {{B}}", "Parameters": `{ "A": 1, "b": "<x>" }`, "InvocationStatus": "Success", "InvokeStatus": "Finished",
 		"RepeatMode": "Once", "Frequency": "", "Timed": false, "Timeout": 30., "Username": "bob", "WorkingDir": "/tmp", "Launcher": "bash",
-		"TerminationMode": "Process", "ContainerId": container, "ContainerName": "web", "OssOutputDelivery": "", "CreationTime": begun,
+		"TerminationMode": "Process", "ContainerId": "", "ContainerName": "", "OssOutputDelivery": "", "CreationTime": begun,
 		"Tags": map[string]any{"Tag": []any{map[string]any{"TagKey": "k", "TagValue": "v"}}},
 		"InvokeInstances": map[string]any{"InvokeInstance": []any{map[string]any{
 			"InstanceId": "i-one", "InvocationStatus": "Success", "InstanceInvokeStatus": "Finished", "ErrorCode": "", "ErrorInfo": "",

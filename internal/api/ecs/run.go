@@ -97,8 +97,8 @@ func (l *launch) fill(spec *core.RunSpec, kind core.CommandType, user string, mo
 		return alibaba.Refuse(passwordNameTooLong)
 	case l.WindowsPasswordName == "" && kind != core.Shell && user != "" && !strings.EqualFold(user, "System"):
 		return alibaba.Refuse(passwordNameMissing)
-	case l.OssOutputDelivery != "":
-		// Better no run than one whose output does not arrive where it was wanted.
+	case l.OssOutputDelivery != "" || l.ContainerId != "" || l.ContainerName != "":
+		// Better no run than one outside the container it was meant for, or whose output does not arrive where it was wanted.
 		return alibaba.Refuse(alibaba.OperationRefused)
 	case l.WindowsPasswordName != "":
 		spec.Extra[extraPasswordName] = l.WindowsPasswordName

@@ -50,14 +50,7 @@ func (d *Dialect) describeInvocations(
 func (d *Dialect) show(
 	ctx context.Context, v *core.Invocation, tasks []core.TaskView, req *describeInvocationsRequest,
 ) (invocation, error) {
-	counts := v.Counts
-	if req.NodeId != "" {
-		counts = core.Counts{} // the words are about this machine alone
-		for i := range tasks {
-			counts[tasks[i].State]++
-		}
-	}
-	status := alibaba.Overall(&counts)
+	status := alibaba.Overall(core.CountsOf(tasks))
 	encoding := alibaba.ParseEncoding(req.ContentEncoding, alibaba.Base64)
 	shown := make([]invokeNode, len(tasks))
 	for i := range tasks {

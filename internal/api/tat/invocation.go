@@ -93,7 +93,7 @@ func showInvocation(v *core.Invocation, tasks []core.TaskView) invocation {
 		params = showParameters(mask(v.Content, merged(v.Defaults, v.Params)))
 	}
 	return invocation{
-		InvocationId: invocationPrefix + v.ID.String(), CommandId: commandPrefix + v.Command.String(), InvocationStatus: fold(&v.Counts),
+		InvocationId: invocationPrefix + v.ID.String(), CommandId: commandPrefix + v.Command.String(), InvocationStatus: fold(core.CountsOf(tasks)),
 		InvocationTaskBasicInfoSet: infos, Description: v.Description, StartTime: clockOrNull(v.StartedAt), EndTime: clockOrNull(v.EndedAt),
 		CreatedTime: clock(v.CreatedAt), UpdatedTime: clock(v.UpdatedAt), Parameters: params,
 		DefaultParameters: showParameters(mask(v.Content, v.Defaults)), InstanceKind: kindCVM, Username: user(&v.Definition),

@@ -160,16 +160,13 @@ func (d *Dialect) showInvocation(ctx context.Context, v *core.Invocation, tasks 
 		Content: string(v.Content),
 		Timeout: int64(v.Timeout / time.Second), CreateTime: clock(v.CreatedAt), InvocationInstances: make([]instance, len(tasks)),
 	}
-	// The tasks were read after the invocation, whose own counts may contradict them.
-	var counts core.Counts
 	for i := range tasks {
-		counts[tasks[i].State]++
 		var err error
 		if out.InvocationInstances[i], err = d.showInstance(ctx, &tasks[i]); err != nil {
 			return out, err
 		}
 	}
-	out.InvocationStatus = fold(&counts)
+	out.InvocationStatus = fold(core.CountsOf(tasks))
 	return out, nil
 }
 

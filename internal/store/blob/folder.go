@@ -86,7 +86,7 @@ func (f *Folder) Get(ctx context.Context, key string) ([]byte, error) {
 	}
 	var packed, data []byte
 	if err == nil {
-		packed, err = os.ReadFile(path) //nolint:gosec // path comes from a checked key
+		packed, err = os.ReadFile(path)
 	}
 	if err == nil {
 		data, err = f.dec.DecodeAll(packed, nil)
@@ -241,7 +241,7 @@ func writeFile(path string, data []byte) (err error) {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // below the folder
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

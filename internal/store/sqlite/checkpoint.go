@@ -23,12 +23,13 @@ type checkpointer struct {
 	conn  *sqlite.Conn
 	log   *slog.Logger
 	path  string // of the write-ahead log
-	next  int64  // the length at which to try; more than logLimit while a reader keeps an old log in use
+	limit int64
+	next  int64 // the length at which to try; more than limit while a reader keeps an old log in use
 	want  chan struct{}
 	ended sync.WaitGroup
 }
 
-func newCheckpointer(path string, log *slog.Logger) (*checkpointer, error) {
+func newCheckpointer(path string, log *slog.Logger, limit int64) (*checkpointer, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func newCheckpointer(path string, log *slog.Logger) (*checkpointer, error) {
 	if err := pragmas(conn, "synchronous = full", "wal_autocheckpoint = 0"); err != nil {
 		return nil, errors.Join(fmt.Errorf("checkpointer: %w", err), conn.Close())
 	}
-	c := &checkpointer{conn: conn, log: log, path: path + "-wal", next: logLimit, want: make(chan struct{}, 1)}
+	c := &checkpointer{conn: conn, log: log, path: path + "-wal", limit: limit, next: limit, want: make(chan struct{}, 1)}
 	c.ended.Go(c.loop)
 	return c, nil
 }
@@ -49,10 +50,10 @@ func (c *checkpointer) consider() {
 		return // no log, no checkpoint
 	}
 	switch size := info.Size(); {
-	case size <= logLimit:
-		c.next = logLimit
+	case size <= c.limit:
+		c.next = c.limit
 	case size > c.next:
-		c.next = size + logLimit/4
+		c.next = size + c.limit/4
 		select {
 		case c.want <- struct{}{}:
 		default:

@@ -21,17 +21,23 @@ func lock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = fmt.Errorf("%s %w%s", path, ErrInUse, holder(file))
-	}
-	if err == nil {
-		err = sign(file)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
+	if err := sign(file); err != nil {
+		return nil, errors.Join(err, unlock(file))
+	}
 	return file, nil
+}
+
+// unlock gives the lock free at once; closing alone would leave it to a process that is just being started, until that closes its copy of
+// the descriptor.
+func unlock(file *os.File) error {
+	return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close())
 }
 
 func sign(file *os.File) error {

@@ -30,7 +30,7 @@ func (r *row) bool() bool { return r.int() != 0 }
 
 func (r *row) text() string { return r.ColumnText(r.next()) }
 
-func (r *row) id() core.ID { return core.ID(r.int()) } //nolint:gosec // 56 bits
+func (r *row) id() core.ID { return core.ID(r.int()) }
 
 func (r *row) duration() time.Duration { return time.Duration(r.int()) * time.Microsecond }
 
@@ -134,7 +134,7 @@ func (b *binder) set(v any) {
 	case int:
 		b.int(int64(v))
 	case core.ID:
-		b.int(int64(v)) //nolint:gosec // 56 bits
+		b.int(int64(v))
 	case core.AccountID:
 		b.int(int64(v))
 	case core.NodeKey:

@@ -35,15 +35,15 @@ func timeBase(id core.ID) int64 { return id.Time().UnixMicro() }
 
 // scanTask reads the columns of taskColumns, and the output if the row has it.
 func scanTask(r *row, t *core.Task) error {
-	t.ID = core.TaskID{Invocation: r.id(), Index: uint32(r.int())}                             //nolint:gosec // as written
-	t.Node, t.State, t.Cause = core.NodeKey(r.int()), core.State(r.int()), core.Cause(r.int()) //nolint:gosec // as written
+	t.ID = core.TaskID{Invocation: r.id(), Index: uint32(r.int())}
+	t.Node, t.State, t.Cause = core.NodeKey(r.int()), core.State(r.int()), core.Cause(r.int())
 	flags := r.int()
 	t.Exited, t.DrainCut, t.Late = flags&flagExited != 0, flags&flagDrainCut != 0, flags&flagLate != 0
-	t.ExitCode, t.Signal, t.Tries = int32(r.int()), uint8(r.int()), int(r.int()) //nolint:gosec // as written
+	t.ExitCode, t.Signal, t.Tries = int32(r.int()), uint8(r.int()), int(r.int())
 	base := timeBase(t.ID.Invocation)
 	t.SentAt, t.ReceivedAt, t.StartedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
 	t.EndedAt, t.StopAskedAt, t.UpdatedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
-	t.Stdout, t.Stderr, t.Detail = uint64(r.int()), uint64(r.int()), r.text() //nolint:gosec // as written
+	t.Stdout, t.Stderr, t.Detail = uint64(r.int()), uint64(r.int()), r.text()
 	if r.col == r.ColumnCount() {
 		return nil
 	}
@@ -82,11 +82,15 @@ func bindTask(b *binder, t *core.Task) error {
 	b.timeFrom(base, t.EndedAt)
 	b.timeFrom(base, t.StopAskedAt)
 	b.timeFrom(base, t.UpdatedAt)
-	b.int(int64(t.Stdout)) //nolint:gosec // bytes printed
-	b.int(int64(t.Stderr)) //nolint:gosec // bytes printed
-	b.BindText(b.next(), t.Detail)
+	b.int(int64(t.Stdout))
+	b.int(int64(t.Stderr))
+	if t.Detail == "" {
+		b.BindNull(b.next())
+	} else {
+		b.BindText(b.next(), t.Detail)
+	}
 	b.bytes(output)
-	b.int(int64(t.ID.Invocation)) //nolint:gosec // 56 bits
+	b.int(int64(t.ID.Invocation))
 	b.int(int64(t.ID.Index))
 	return nil
 }
@@ -131,7 +135,7 @@ func (s *Store) ChangeTasks(ctx context.Context, ids []core.TaskID, change func(
 
 // changeTask reads a task into the given space, lets change decide, and writes it.
 func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task) bool) error {
-	t.readTask.BindInt64(1, int64(id.Invocation)) //nolint:gosec // 56 bits
+	t.readTask.BindInt64(1, int64(id.Invocation))
 	t.readTask.BindInt64(2, int64(id.Index))
 	found, err := t.readTask.Step()
 	if err != nil {

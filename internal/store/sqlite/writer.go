@@ -86,6 +86,15 @@ func (w *writer) halt() {
 	w.ended.Wait()
 }
 
+func (w *writer) halted() bool {
+	select {
+	case <-w.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 func (w *writer) loop() {
 	for {
 		select {

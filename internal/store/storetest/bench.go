@@ -180,7 +180,7 @@ func (s *bench) benchPage(b *testing.B) {
 	cost(b, "page", 1, nil, func() {
 		id := s.all[r.IntN(len(s.all))]
 		rows, _, err := s.ListTasks(ctx, core.TaskFilter{Account: mine, Invocations: []core.ID{id}, Output: true}, core.Page{
-			After: &core.Cursor{A: int64(id), B: int64(r.IntN(benchNodes - benchRows - 1))}, Limit: benchRows, //nolint:gosec // 56 bits
+			After: &core.Cursor{A: int64(id), B: int64(r.IntN(benchNodes - benchRows - 1))}, Limit: benchRows,
 		})
 		if err != nil || len(rows) != benchRows {
 			b.Fatalf("%d rows, %v", len(rows), err)

@@ -65,7 +65,7 @@ func compareWithModel(
 	rt *rapid.T, f *fixture, account core.AccountID, invocations map[core.ID]*core.Invocation, model []core.Task,
 ) {
 	ctx := context.Background()
-	byState := map[core.State]int{}
+	var byState [core.NumStates]int
 	tasks := map[core.ID][]core.Task{}
 	for _, task := range model {
 		byState[task.State]++

@@ -74,8 +74,12 @@ func testTaskChange(t *testing.T, f *fixture) {
 	a, b := f.invocation(t, mine, keys(4)...), f.invocation(t, other, keys(2)...)
 	before := f.tasks(t, a.ID)
 	ids := []core.TaskID{
-		{Invocation: b.ID, Index: 1}, {Invocation: a.ID, Index: 3}, {Invocation: a.ID, Index: 99}, {Invocation: f.id()},
-		{Invocation: a.ID, Index: 0}, {Invocation: a.ID, Index: 3},
+		{Invocation: b.ID, Index: 1},
+		{Invocation: a.ID, Index: 3},
+		{Invocation: a.ID, Index: 99},
+		{Invocation: f.id()},
+		{Invocation: a.ID, Index: 0},
+		{Invocation: a.ID, Index: 3},
 	}
 	calls := map[core.TaskID]int{}
 	asked := slices.Clone(ids)

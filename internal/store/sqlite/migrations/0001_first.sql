@@ -198,7 +198,7 @@ CREATE TABLE tasks (
     updated_at    INTEGER,
     stdout        INTEGER NOT NULL,
     stderr        INTEGER NOT NULL,
-    detail        TEXT NOT NULL,
+    detail        TEXT, -- NULL where it is empty
     output        BLOB,
     PRIMARY KEY (invocation, idx)
 ) WITHOUT ROWID;
