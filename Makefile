@@ -28,9 +28,9 @@ help: ## Print this help
 		/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/errand and bin/errand-agent, static
+build: ## Build bin/errand, bin/errand-agent and its bin/errand-supervise, static
 	CGO_ENABLED=0 go build -trimpath -o bin/errand ./cmd/errand
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/errand-agent ./cmd/errand-agent
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/errand-agent ./cmd/errand-supervise
 
 .PHONY: test
 test: deps vet lint ## Install what is missing, then vet, lint and race-enabled tests of everything

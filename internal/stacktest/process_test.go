@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// program is the real program, built once for all tests that kill it.
+// program is the real program with its small supervisor beside it, built once for all tests that kill it.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "errand-program-")
 	if err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, "errand")
-	out, err := exec.Command("go", "build", "-o", file, "errand/cmd/errand").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", dir, "errand/cmd/errand", "errand/cmd/errand-supervise").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
