@@ -128,7 +128,7 @@ func (s *Service) views(ctx context.Context, account AccountID, rows []Task) ([]
 	if err != nil {
 		return nil, err
 	}
-	nodes, _, err := s.store.ListNodes(ctx, NodeFilter{Account: account, Keys: keys, Removed: true}, Page{Limit: len(keys)})
+	nodes, err := s.NodesByKey(ctx, account, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +192,12 @@ func (s *Service) NodeKeys(ctx context.Context, c Caller, ids []string) ([]NodeK
 		keys = append(keys, rows[i].Key)
 	}
 	return keys, err
+}
+
+// NodesByKey returns the nodes with these keys, removed ones included.
+func (s *Service) NodesByKey(ctx context.Context, account AccountID, keys []NodeKey) ([]Node, error) {
+	rows, _, err := s.store.ListNodes(ctx, NodeFilter{Account: account, Keys: keys, Removed: true}, Page{Limit: len(keys)})
+	return rows, err
 }
 
 // Loads counts the tasks of some nodes.

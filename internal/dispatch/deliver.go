@@ -17,13 +17,23 @@ func (d *Dispatcher) deliver(ctx context.Context) error {
 		}
 		for _, e := range events {
 			if e.New != nil {
-				for _, t := range d.add(e.New, e.Tasks) {
-					if t.State == core.Delivering {
-						d.sendRun(t)
-					}
-				}
+				d.begin(ctx, e.New, e.Tasks)
 			}
 			d.stopped(e.Stops)
+		}
+	}
+}
+
+// begin takes up an invocation that was just accepted.
+func (d *Dispatcher) begin(ctx context.Context, v *core.Invocation, tasks []core.Task) {
+	added, err := d.add(ctx, v, tasks)
+	if err != nil {
+		// The next start takes it up; until then its tasks wait for their deadline.
+		d.log.Error("take up invocation", "invocation", v.ID, "error", err)
+	}
+	for _, t := range added {
+		if t.State == core.Delivering {
+			d.sendRun(t)
 		}
 	}
 }
@@ -58,7 +68,7 @@ func (d *Dispatcher) sendRun(t *task) {
 	t.sent = now
 	d.mu.Unlock()
 	d.metrics.Delivered.Inc()
-	d.send(t.Node, protocol.AppendRun(nil, wireTask(t.ID), t.inv.spec, uint64(ttl/time.Millisecond)))
+	d.send(t.Node, protocol.AppendRun(nil, wireTask(t.ID), t.spec(), uint64(ttl/time.Millisecond)))
 }
 
 func (d *Dispatcher) sendStop(t *task) {

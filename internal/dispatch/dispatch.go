@@ -29,7 +29,12 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
+	// Fill holds, for the dialects that have them, how built-in parameters are filled in.
+	Fill map[core.Origin]Fill
 }
+
+// Fill completes a script for one node with what only the server knows about it.
+type Fill func(script []byte, v *core.Invocation, n *core.Node) []byte
 
 // Dispatcher runs the server's loops.
 type Dispatcher struct {
@@ -38,6 +43,7 @@ type Dispatcher struct {
 	now     func() time.Time
 	log     *slog.Logger
 	metrics *telemetry.Metrics
+	fill    map[core.Origin]Fill
 
 	events *queue[core.Event]
 	hellos *queue[hello]
@@ -59,7 +65,7 @@ const bulkLanes = 4
 // New puts a Dispatcher together.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
-		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics,
+		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill,
 		events: newQueue[core.Event](), hellos: newQueue[hello](), small: newQueue[core.Report](),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
 		done: make(chan error, 1),
@@ -74,8 +80,8 @@ func New(c Config) *Dispatcher {
 // Start takes up what is open in the store and starts the loops. Nodes that connect afterwards get what waits for them.
 func (d *Dispatcher) Start(ctx context.Context) error {
 	err := d.svc.Open(ctx, func(v core.Invocation, tasks []core.Task) error {
-		d.add(&v, tasks)
-		return nil
+		_, err := d.add(ctx, &v, tasks)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("take up open invocations: %w", err)

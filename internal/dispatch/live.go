@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"bytes"
+	"context"
 	"time"
 
 	"errand/internal/core"
@@ -18,16 +20,29 @@ type invocation struct {
 type task struct {
 	core.Task
 	inv  *invocation
+	own  []byte    // encoded for this node alone, if its script differs from the others'
 	sent time.Time // last Run or Stop message
 }
 
+// spec is what the node is told to run, encoded.
+func (t *task) spec() []byte {
+	if t.own != nil {
+		return t.own
+	}
+	return t.inv.spec
+}
+
 // add takes tasks into memory and returns them.
-func (d *Dispatcher) add(v *core.Invocation, tasks []core.Task) []*task {
+func (d *Dispatcher) add(ctx context.Context, v *core.Invocation, tasks []core.Task) ([]*task, error) {
+	own, err := d.filled(ctx, v, tasks)
+	if err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	inv := d.open[v.ID]
 	if inv == nil {
-		inv = &invocation{Invocation: *v, spec: encodeSpec(v), tasks: make(map[core.TaskID]*task, len(tasks))}
+		inv = &invocation{Invocation: *v, spec: encodeSpec(v, script(v)), tasks: make(map[core.TaskID]*task, len(tasks))}
 		d.open[v.ID] = inv
 	}
 	out := make([]*task, 0, len(tasks))
@@ -35,7 +50,7 @@ func (d *Dispatcher) add(v *core.Invocation, tasks []core.Task) []*task {
 		if t.State.Ended() {
 			continue
 		}
-		lt := &task{Task: t, inv: inv}
+		lt := &task{Task: t, inv: inv, own: own[t.Node]}
 		lt.Output = core.Output{}
 		inv.tasks[t.ID] = lt
 		if d.byNode[t.Node] == nil {
@@ -44,7 +59,29 @@ func (d *Dispatcher) add(v *core.Invocation, tasks []core.Task) []*task {
 		d.byNode[t.Node][t.ID] = lt
 		out = append(out, lt)
 	}
-	return out
+	return out, nil
+}
+
+// filled encodes the scripts that differ from node to node; for nearly all invocations there are none.
+func (d *Dispatcher) filled(ctx context.Context, v *core.Invocation, tasks []core.Task) (map[core.NodeKey][]byte, error) {
+	fill := d.fill[v.Origin]
+	plain := script(v)
+	if fill == nil || !v.ParamsEnabled || bytes.Equal(fill(plain, v, &core.Node{}), plain) {
+		return nil, nil
+	}
+	keys := make([]core.NodeKey, len(tasks))
+	for i := range tasks {
+		keys[i] = tasks[i].Node
+	}
+	nodes, err := d.svc.NodesByKey(ctx, v.Account, keys)
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[core.NodeKey][]byte, len(nodes))
+	for i := range nodes {
+		own[nodes[i].Key] = encodeSpec(v, fill(plain, v, &nodes[i]))
+	}
+	return own, nil
 }
 
 // drop forgets a task that has ended. The caller holds the lock.
@@ -78,13 +115,17 @@ func (d *Dispatcher) find(id core.TaskID) *task {
 // grace is how long a process may take to end after it was asked to, before it is forced.
 const grace = 2 * time.Second
 
-func encodeSpec(v *core.Invocation) []byte {
-	content := v.Script
-	if content == nil {
-		content = v.Content
+// script is what runs, before built-in parameters are filled in.
+func script(v *core.Invocation) []byte {
+	if v.Script != nil {
+		return v.Script
 	}
+	return v.Content
+}
+
+func encodeSpec(v *core.Invocation, script []byte) []byte {
 	return protocol.AppendSpec(nil, &protocol.Spec{
-		Content: content, Type: string(v.Type), Launcher: v.Launcher, WorkDir: v.WorkDir, User: v.User,
+		Content: script, Type: string(v.Type), Launcher: v.Launcher, WorkDir: v.WorkDir, User: v.User,
 		Timeout: uint64(v.Timeout / time.Second), Grace: uint64(grace / time.Millisecond), KillTree: v.KillTree,
 	})
 }

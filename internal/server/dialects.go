@@ -9,7 +9,13 @@ import (
 	"errand/internal/api/tat"
 	"errand/internal/api/zos"
 	"errand/internal/core"
+	"errand/internal/dispatch"
 )
+
+// fills lists the dialects that have built-in parameters.
+func fills() map[core.Origin]dispatch.Fill {
+	return map[core.Origin]dispatch.Fill{core.OriginECS: ecs.BuiltIns(), core.OriginEFLO: eflo.BuiltIns()}
+}
 
 // dialects lists every dialect, in the order in which requests are offered to them.
 func dialects(c *Config, svc *core.Service) []api.Dialect {

@@ -94,7 +94,7 @@ func (s *Server) openCore(ctx context.Context) error {
 		"errand_tasks_open":      {Help: "Tasks that have not ended.", Read: func() float64 { return float64(s.disp.Open()) }},
 	})
 	s.disp = dispatch.New(dispatch.Config{
-		Service: s.Service, Feed: feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics,
+		Service: s.Service, Feed: feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
 	})
 	return root(ctx, c, store, s.Service)
 }

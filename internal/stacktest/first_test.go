@@ -144,3 +144,20 @@ func noneAlive(t *testing.T, mark string, want int) {
 		})
 	}
 }
+
+// TestBuiltInParameters differ from node to node of one invocation.
+func TestBuiltInParameters(t *testing.T) {
+	t.Parallel()
+	s := Start(t)
+	s.AddNode(t, "i-one")
+	s.AddNode(t, "i-two")
+	c := s.Client()
+	id := c.Run(t, "echo {{ACS::InstanceId}} {{ACS::InvokeId}} {{word}}", url.Values{
+		"EnableParameter": {"true"}, "Parameters": {`{"word":"hello"}`},
+	}, "i-one", "i-two")
+	for _, r := range c.Await(t, id, soon) {
+		if want := r.InstanceID + " " + id + " hello\n"; r.Output != want {
+			t.Errorf("%q, want %q", r.Output, want)
+		}
+	}
+}

@@ -124,7 +124,6 @@ var (
 var (
 	placeholder = regexp.MustCompile(`\{\{([^{}]*)\}\}`)
 	paramName   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-	builtIn     = regexp.MustCompile(`^ACS::[A-Za-z]+$`)
 	stored      = regexp.MustCompile(`^oos(-secret)?:\s*[\w.-]+$`)
 )
 
@@ -137,7 +136,10 @@ func checkPlaceholders(content []byte) error {
 			return Refuse(ParamNameEmpty)
 		case stored.MatchString(name):
 			return Refuse(paramStore)
-		case builtIn.MatchString(name):
+		case builtInUse.Match(m[0]):
+			if !builtInNames[string(builtInUse.FindSubmatch(m[0])[1])] {
+				return Refuse(ParamNameInvalid)
+			}
 		case !paramName.MatchString(name):
 			return Refuse(ParamNameInvalid)
 		case len(name) > maxParamLength:

@@ -47,3 +47,8 @@ func (d *Dialect) decode(r *api.Request, dst any) error {
 	}
 	return nil
 }
+
+// BuiltIns returns how the built-in parameters of this product's commands are filled in for each machine.
+func BuiltIns() func(script []byte, v *core.Invocation, n *core.Node) []byte {
+	return alibaba.BuiltIns(nodePrefix)
+}

@@ -29,3 +29,8 @@ func New(env api.Env) *Dialect {
 	}
 	return d
 }
+
+// BuiltIns returns how the built-in parameters of this product's commands are filled in for each machine.
+func BuiltIns() func(script []byte, v *core.Invocation, n *core.Node) []byte {
+	return alibaba.BuiltIns(nodePrefix)
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -364,4 +365,44 @@ func TestFoldersAreCleanedUp(t *testing.T) {
 	if _, err := os.Stat(other); err != nil {
 		t.Errorf("a folder that is not ours: %v", err)
 	}
+}
+
+// 300 MB of output pass an agent without leaving traces in its memory.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	dir := t.TempDir()
+	enrol(t, dir)
+	p := startProcess(t, s, dir)
+	s.await("hello", func() bool { return len(s.hellos) > 0 })
+	if got := p.status("VmHWM"); got > idleKB {
+		t.Errorf("idle: %d kB resident", got)
+	}
+	s.run(script(1, "head -c 300000000 /dev/zero"))
+	if got := s.result(id(1)); got.finished.Stdout != 300_000_000 || len(got.out) != 64<<20 {
+		t.Errorf("%d bytes kept, %+v", len(got.out), got.finished)
+	}
+	if got := p.status("VmHWM"); got > peakKB {
+		t.Errorf("peak: %d kB resident", got)
+	}
+}
+
+// status reads a number of kilobytes from what the kernel says about the process.
+func (p *process) status(name string) int {
+	p.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range bytes.Lines(b) {
+		if value, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
+			n, err := strconv.Atoi(string(bytes.Fields(value)[0]))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	p.t.Fatalf("no %s in %s", name, b)
+	return 0
 }

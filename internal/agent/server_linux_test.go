@@ -21,7 +21,7 @@ type faults struct{ lose, repeat, reorder int }
 // server is the far side of an agent: it asks for tasks until it hears of them, puts outputs together, and acknowledges
 // what it has, over a link with faults. It notes whatever an agent must not say.
 type server struct {
-	t *testing.T
+	t testing.TB
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced with every message that arrives
@@ -50,7 +50,7 @@ type job struct {
 	final    bool
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	s := &server{
 		t: t, changed: make(chan struct{}), rand: rand.New(rand.NewPCG(1, 2)),
 		tasks: map[protocol.Task]*job{}, messages: map[protocol.Kind]int{},
@@ -362,7 +362,7 @@ func (l *lane) close() {
 
 // node is a machine with a data folder, on which one agent after another runs.
 type node struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	server *server
 	config func(*Config)
@@ -372,7 +372,7 @@ type node struct {
 	done   chan error
 }
 
-func newNode(t *testing.T, s *server) *node {
+func newNode(t testing.TB, s *server) *node {
 	n := &node{t: t, dir: t.TempDir(), server: s, config: func(*Config) {}}
 	enrol(t, n.dir)
 	t.Cleanup(n.stop)
@@ -380,7 +380,7 @@ func newNode(t *testing.T, s *server) *node {
 }
 
 // enrol gives a data folder an identity.
-func enrol(t *testing.T, dir string) {
+func enrol(t testing.TB, dir string) {
 	t.Helper()
 	id, err := identity.New()
 	if err != nil {

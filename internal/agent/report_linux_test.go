@@ -29,11 +29,11 @@ func TestFaultyLink(t *testing.T) {
 			n.start()
 			const count = 20
 			for i := range count {
-				s.run(script(i, fmt.Sprintf("seq %d; seq %d >&2; exit %d", i*20000, i*1000, i)))
+				s.run(script(i, fmt.Sprintf("seq %d; seq %d >&2; exit %d", i*6000, i*1000, i)))
 			}
 			for i := range count {
 				got := s.result(id(i))
-				if !bytes.Equal(got.out, seq(i*20000)) || !bytes.Equal(got.err, seq(i*1000)) || got.finished.ExitCode != int64(i) || got.gaps != 0 {
+				if !bytes.Equal(got.out, seq(i*6000)) || !bytes.Equal(got.err, seq(i*1000)) || got.finished.ExitCode != int64(i) || got.gaps != 0 {
 					t.Errorf("task %d: %d and %d bytes, %+v", i, len(got.out), len(got.err), got.finished)
 				}
 				if f := got.finished; f.Stdout != uint64(len(got.out)) || f.Stderr != uint64(len(got.err)) || f.End != f.Stdout+f.Stderr {
@@ -82,7 +82,7 @@ func TestHugeOutput(t *testing.T) {
 	s := newServer(t)
 	n := newNode(t, s)
 	n.start()
-	const line, lines = 16, 5 << 20
+	const line, lines = 16, 9 << 19
 	s.run(script(1, fmt.Sprintf("seq -f %%015.0f %d", lines)))
 	got := s.result(id(1))
 	const total = line * lines
