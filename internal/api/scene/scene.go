@@ -27,6 +27,7 @@ const (
 type Scene struct {
 	tb      testing.TB
 	Service *core.Service
+	Feed    *core.Feed
 	Caller  core.Caller
 
 	mu  sync.Mutex
@@ -37,7 +38,7 @@ type Scene struct {
 func New(tb testing.TB) *Scene {
 	tb.Helper()
 	s := &Scene{
-		tb: tb, now: time.Date(2026, 11, 22, 5, 41, 40, 0, time.UTC),
+		tb: tb, Feed: &core.Feed{}, now: time.Date(2026, 11, 22, 5, 41, 40, 0, time.UTC),
 		Caller: core.Caller{Account: Account, Principal: "root", KeyID: Key},
 	}
 	log := slog.New(slog.DiscardHandler)
@@ -56,7 +57,7 @@ func New(tb testing.TB) *Scene {
 		tb.Fatal(err)
 	}
 	s.Service = core.NewService(core.Config{
-		Store: store, Blobs: blobs, Sealer: sealer, IDs: core.NewIDs(1), Now: s.Now, Log: log, Feed: &core.Feed{}, PageKey: make([]byte, 32),
+		Store: store, Blobs: blobs, Sealer: sealer, IDs: core.NewIDs(1), Now: s.Now, Log: log, Feed: s.Feed, PageKey: make([]byte, 32),
 	})
 	s.must(s.Service.CreateAccount(tb.Context(), Account, "test"))
 	s.must(s.Service.CreateKey(tb.Context(), Account, "root", Key, Secret))

@@ -128,6 +128,7 @@ func testCommandDelete(t *testing.T, f *fixture) {
 	left(ids...)
 	is(t, "delete", f.DeleteCommands(ctx, mine, []core.ID{ids[2], ids[0], ids[2]}, any), nil)
 	left(ids[1], ids[3])
+	is(t, "insert what was deleted", f.InsertCommand(ctx, core.Command{ID: ids[2], Account: other}, false), nil)
 	is(t, "delete again", f.DeleteCommands(ctx, mine, []core.ID{ids[2]}, any), core.ErrNotFound)
 	_, err := f.Invocation(ctx, mine, over.ID)
 	is(t, "invocation of a command", err, nil)

@@ -137,6 +137,20 @@ func testConcurrentEverything(t *testing.T, f *fixture) {
 			err := f.DeleteCommands(ctx, mine, []core.ID{cmd.ID}, func(core.ID, int) error { return refusal })
 			is(t, "delete", err, refusal)
 		},
+		"panic": func(i int) {
+			calls := 0
+			names := []core.TaskID{{Invocation: shared.ID}, {Invocation: shared.ID, Index: uint32(i)}}
+			err := f.ChangeTasks(ctx, names, func(task *core.Task) bool {
+				if calls++; calls == len(names) || i == 0 {
+					panic("after a change")
+				}
+				task.State, task.UpdatedAt = core.Lost, at(i)
+				return true
+			})
+			if err == nil {
+				t.Error("panic: no error")
+			}
+		},
 		"read": func(int) {
 			v, err := f.Invocation(ctx, mine, shared.ID)
 			is(t, "read", err, nil)
@@ -216,13 +230,11 @@ func testCancelled(t *testing.T, f *fixture) {
 		}), nil)
 	})
 	<-busy
-	waiting, giveUp := context.WithCancel(t.Context())
-	group.Go(func() {
-		err := f.ChangeNode(waiting, n.Key, func(n *core.Node) error { n.Name = "too late"; return nil })
-		is(t, "change that waits", err, context.Canceled)
-		close(done)
-	})
-	giveUp()
+	waiting, giveUp := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer giveUp()
+	err = f.ChangeNode(waiting, n.Key, func(n *core.Node) error { n.Name = "too late"; return nil })
+	is(t, "change that waits", err, context.DeadlineExceeded)
+	close(done)
 	group.Wait()
 	got, err := f.Node(t.Context(), n.Key)
 	is(t, "read", err, nil)
