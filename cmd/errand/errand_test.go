@@ -18,7 +18,7 @@ import (
 // TestMain lets the test binary be its own supervisor, as the program is.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == executor.SuperviseArg {
-		os.Exit(run(os.Args)) //nolint:forbidigo // this is the main of a process of its own
+		os.Exit(run(os.Args))
 	}
 	m.Run()
 }
@@ -125,7 +125,11 @@ func TestEnvironment(t *testing.T) {
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"errand", "try"}, {"errand", "nonsense"}, {"errand", "server", "--nonsense"}, {"errand", "server"}, {"errand", "agent"},
+		{"errand", "try"},
+		{"errand", "nonsense"},
+		{"errand", "server", "--nonsense"},
+		{"errand", "server"},
+		{"errand", "agent"},
 		{"errand", "server", "--data", t.TempDir(), "--listen", "0.0.0.0:0"},
 	} {
 		if code := run(args); code == 0 {

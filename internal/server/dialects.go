@@ -14,7 +14,9 @@ import (
 
 // fills lists the dialects that have built-in parameters.
 func fills() map[core.Origin]dispatch.Fill {
-	return map[core.Origin]dispatch.Fill{core.OriginECS: ecs.BuiltIns(), core.OriginEFLO: eflo.BuiltIns()}
+	f := map[core.Origin]dispatch.Fill{}
+	f[core.OriginECS], f[core.OriginEFLO] = ecs.BuiltIns(), eflo.BuiltIns()
+	return f
 }
 
 // dialects lists every dialect, in the order in which requests are offered to them.
