@@ -14,7 +14,7 @@ import (
 
 // fills lists the dialects that have built-in parameters.
 func fills() map[core.Origin]dispatch.Fill {
-	f := map[core.Origin]dispatch.Fill{}
+	f := make(map[core.Origin]dispatch.Fill)
 	f[core.OriginECS], f[core.OriginEFLO] = ecs.BuiltIns(), eflo.BuiltIns()
 	return f
 }

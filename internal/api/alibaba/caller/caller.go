@@ -4,7 +4,7 @@ package caller
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the vendor's scheme
+	"crypto/sha1"
 	"encoding/base64"
 	"encoding/json"
 	"io"
