@@ -109,7 +109,7 @@ func TestDecodeJSON(t *testing.T) {
 		"number for text":   {`{"Name":1}`, request{}, "Name", false},
 		"text for list":     {`{"InstanceId":"a"}`, request{}, "InstanceId", false},
 		"object for list":   {`{"InstanceId":{"0":"a"}}`, request{}, "InstanceId", false},
-		"unknown member":    {`{"Name":"n"}`, request{}, "Name", true},
+		"unknown member":    {`{"Nome":"n"}`, request{}, "Nome", true},
 		"unknown inside":    {`{"Filters":[{"name":"n"}]}`, request{}, "Filters.0.name", true},
 		"not an object":     {`[]`, request{}, "", false},
 		"malformed":         {`{"Name":`, request{}, "", false},

@@ -76,6 +76,7 @@ const (
 	ReasonCommandInUse
 	ReasonInvocationNotFound
 	ReasonRegistrationNotFound
+	ReasonRegistrationInUse   // machines that joined with it are still there
 	ReasonRegistrationRefused // unknown, used up, expired, disabled or from a wrong address
 	ReasonNodeTaken           // the wanted node id belongs to another machine
 

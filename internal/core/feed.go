@@ -12,6 +12,8 @@ type Event struct {
 	Tasks []Task
 	// Stops are tasks that nodes must be told to stop.
 	Stops []Task
+	// Removed is a node that was removed, with Tasks that were given up because of it.
+	Removed NodeKey
 }
 
 // Feed tells listeners in this process what was committed. It is a hint: a listener that is slow or away loses nothing but time,

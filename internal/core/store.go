@@ -96,6 +96,11 @@ type Registrations interface {
 	// UseRegistration reads a code, lets use decide whether a machine may join, inserts the node that use returns and writes the
 	// code back, in one transaction.
 	UseRegistration(ctx context.Context, id ID, use func(*RegistrationCode) (Node, error)) (Node, error)
+	// ChangeRegistrations reads the named codes of an account, lets change decide about each and writes or, where it does not want to keep one,
+	// deletes them, all in one transaction or none of them. It returns them as they are, or were last. ErrNotFound if one is missing.
+	ChangeRegistrations(
+		ctx context.Context, account AccountID, ids []ID, change func(*RegistrationCode) (keep bool, err error),
+	) ([]RegistrationCode, error)
 	ListRegistrations(ctx context.Context, f RegistrationFilter, p Page) (rows []RegistrationCode, total int, err error)
 }
 

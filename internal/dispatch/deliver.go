@@ -20,6 +20,9 @@ func (d *Dispatcher) deliver(ctx context.Context) error {
 				d.begin(ctx, e.New, e.Tasks)
 			}
 			d.stopped(e.Stops)
+			if e.Removed != 0 {
+				d.forget(e.Tasks)
+			}
 		}
 	}
 }
@@ -55,6 +58,15 @@ func (d *Dispatcher) stopped(tasks []core.Task) {
 		if t != nil {
 			d.sendStop(t)
 		}
+	}
+}
+
+// forget drops tasks that were given up elsewhere.
+func (d *Dispatcher) forget(tasks []core.Task) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range tasks {
+		d.drop(tasks[i].ID)
 	}
 }
 

@@ -37,6 +37,7 @@ type Server struct {
 	lis     net.Listener
 	served  chan error
 	metrics *telemetry.Metrics
+	feed    *core.Feed
 	ready   atomic.Bool
 	started time.Time
 
@@ -85,16 +86,16 @@ func (s *Server) openCore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("page key: %w", err)
 	}
-	feed := &core.Feed{}
+	s.feed = &core.Feed{}
 	s.Service = core.NewService(core.Config{
-		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: feed, PageKey: pageKey, //nolint:gosec // uniqueness, not secrecy
+		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: s.feed, PageKey: pageKey, //nolint:gosec // uniqueness, not secrecy
 	})
 	s.metrics = telemetry.NewMetrics(map[string]telemetry.Gauge{
 		"errand_nodes_connected": {Help: "Nodes connected to this server.", Read: func() float64 { return float64(s.Service.ConnectedNodes()) }},
 		"errand_tasks_open":      {Help: "Tasks that have not ended.", Read: func() float64 { return float64(s.disp.Open()) }},
 	})
 	s.disp = dispatch.New(dispatch.Config{
-		Service: s.Service, Feed: feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
+		Service: s.Service, Feed: s.feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
 	})
 	return root(ctx, c, store, s.Service)
 }
@@ -130,6 +131,14 @@ func (s *Server) openBus(ctx context.Context) error {
 		return err
 	}
 	s.hub = bus.NewHub(nc)
+	s.feed.Listen(func(e core.Event) {
+		if e.Removed == 0 {
+			return
+		}
+		if err := s.broker.Kick(int64(e.Removed)); err != nil {
+			s.config.Log.Warn("disconnect removed node", "node", e.Removed, "error", err)
+		}
+	})
 	if err := s.disp.Start(ctx); err != nil {
 		return err
 	}

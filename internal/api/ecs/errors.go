@@ -102,6 +102,7 @@ var refusals = map[core.Reason]alibaba.Answer{
 	core.ReasonCommandNotFound:      alibaba.NotFound("InvalidCmdId.NotFound", "The specified command ID does not exist."),
 	core.ReasonCommandInUse:         alibaba.OperationRefused,
 	core.ReasonInvocationNotFound:   alibaba.NotFound("InvalidInvokeId.NotFound", "The specified invoke ID does not exist."),
+	core.ReasonRegistrationInUse:    alibaba.Forbidden("ActivationId.InUse", "The specified activation id is in use."),
 	core.ReasonRegistrationNotFound: alibaba.NotFound("ActivationId.NotFound", "The specified activation id does not exist."),
 	core.ReasonRegistrationRefused:  alibaba.OperationRefused, // enrolment has a door of its own
 	core.ReasonNodeTaken:            alibaba.OperationRefused,

@@ -75,6 +75,7 @@ var refusals = map[core.Reason]alibaba.Answer{
 	core.ReasonCommandNotFound:      alibaba.NotFound("InvalidCmdId.NotFound", "The specified command ID does not exist."),
 	core.ReasonCommandInUse:         alibaba.OperationRefused,
 	core.ReasonInvocationNotFound:   alibaba.NotFound("InvalidInvokeId.NotFound", "The specified invoke ID does not exist."),
+	core.ReasonRegistrationInUse:    alibaba.OperationRefused,
 	core.ReasonRegistrationNotFound: alibaba.OperationRefused, // the product has no activations
 	core.ReasonRegistrationRefused:  alibaba.OperationRefused,
 	core.ReasonNodeTaken:            alibaba.OperationRefused,

@@ -139,6 +139,7 @@ var reasons = map[core.Reason]code{
 	core.ReasonCommandInUse:         codeCommandInExecuting,
 	core.ReasonInvocationNotFound:   codeNoInvocation,
 	core.ReasonRegistrationNotFound: codeNoRegisterCode,
+	core.ReasonRegistrationInUse:    codeResourceInUse,
 	core.ReasonRegistrationRefused:  codeInvalidValue,
 	core.ReasonNodeTaken:            codeResourceInUse,
 

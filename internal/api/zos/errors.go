@@ -163,7 +163,7 @@ func codeOf(r core.Reason) code {
 		return codeNotRunning
 	case core.ReasonTargetNeverSeen:
 		return codeNoAgent
-	case core.ReasonInvocationNotFound, core.ReasonRegistrationNotFound:
+	case core.ReasonInvocationNotFound, core.ReasonRegistrationNotFound, core.ReasonRegistrationInUse:
 		return codeNotFound
 	}
 	return codeInternal

@@ -109,6 +109,30 @@ func (b *Broker) Connections() int { return b.ns.NumClients() }
 // Connect opens a connection of this process that may use all subjects.
 func (b *Broker) Connect() (*nats.Conn, error) { return b.connect(ownNodes) }
 
+// Kick ends the connections of a node. Whether it may come back is Admit's to say.
+func (b *Broker) Kick(key int64) error {
+	b.mu.Lock()
+	users := []string{strconv.FormatInt(key, 10)}
+	for nkey, k := range b.keys {
+		if k == key {
+			users = append(users, nkey)
+		}
+	}
+	b.mu.Unlock()
+	var errs []error
+	for _, user := range users {
+		list, err := b.ns.Connz(&server.ConnzOptions{Username: true, User: user, Account: b.nodes.Name})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("connections of node %d: %w", key, err))
+			continue
+		}
+		for _, c := range list.Conns {
+			errs = append(errs, b.ns.DisconnectClientByID(c.Cid))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Stop ends all connections and the broker.
 func (b *Broker) Stop() {
 	b.watch.Close()

@@ -157,6 +157,31 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
+// TestKick ends a node's connection; it comes back unless Admit says otherwise.
+func TestKick(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, 1)
+	r := start(t, m)
+	n := r.dial(t, m, func([]byte) {})
+	if err := r.Kick(1); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-r.gone:
+	case <-time.After(wait):
+		t.Fatal("still connected")
+	}
+	for deadline := time.Now().Add(wait); n.Publish([]byte("back")) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("does not come back")
+		}
+	}
+	r.expect(t, "errand.out.1 back")
+	if err := r.Kick(99); err != nil {
+		t.Errorf("a node that is not there: %v", err)
+	}
+}
+
 // TestHostileNode uses a valid key with a raw client and tries everything that is not its own.
 func TestHostileNode(t *testing.T) {
 	t.Parallel()

@@ -64,16 +64,57 @@ func (s *Store) UseRegistration(
 		if n.Key, err = insertNode(t.conn, &n); err != nil {
 			return err
 		}
-		return exec(t.conn, `UPDATE registrations SET region = ?, secret_hash = ?, name_prefix = ?, description = ?, max_nodes = ?,
-				registered = ?, deregistered = ?, networks = ?, updated_at = ?, expires_at = ?, disabled = ?, resource_group = ?, tags = ?
-			WHERE id = ?`,
-			c.Region, c.SecretHash, c.NamePrefix, c.Description, c.Limit,
-			c.Registered, c.Deregistered, c.Networks, c.UpdatedAt, c.ExpiresAt, c.Disabled, c.ResourceGroup, c.Tags, id)
+		return writeRegistration(t.conn, &c)
 	})
 	if err != nil {
 		return core.Node{}, named(err, "use registration %s", id)
 	}
 	return n, nil
+}
+
+// writeRegistration writes what may change of a code.
+func writeRegistration(conn *sqlite.Conn, c *core.RegistrationCode) error {
+	return exec(conn, `UPDATE registrations SET region = ?, secret_hash = ?, name_prefix = ?, description = ?, max_nodes = ?,
+			registered = ?, deregistered = ?, networks = ?, updated_at = ?, expires_at = ?, disabled = ?, resource_group = ?, tags = ?
+		WHERE id = ?`,
+		c.Region, c.SecretHash, c.NamePrefix, c.Description, c.Limit,
+		c.Registered, c.Deregistered, c.Networks, c.UpdatedAt, c.ExpiresAt, c.Disabled, c.ResourceGroup, c.Tags, c.ID)
+}
+
+// ChangeRegistrations implements core.Registrations.
+func (s *Store) ChangeRegistrations(
+	ctx context.Context, account core.AccountID, ids []core.ID, change func(*core.RegistrationCode) (bool, error),
+) (codes []core.RegistrationCode, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		codes = make([]core.RegistrationCode, 0, len(ids))
+		for _, id := range ids {
+			c, err := readRegistration(t.conn, id)
+			if err == nil && c.Account != account {
+				err = core.ErrNotFound
+			}
+			if err != nil {
+				return err
+			}
+			keep, err := change(&c)
+			if err != nil {
+				return err
+			}
+			if keep {
+				err = writeRegistration(t.conn, &c)
+			} else {
+				err = exec(t.conn, "DELETE FROM registrations WHERE id = ?", id)
+			}
+			if err != nil {
+				return err
+			}
+			codes = append(codes, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, named(err, "change registrations")
+	}
+	return codes, nil
 }
 
 // ListRegistrations implements core.Registrations.

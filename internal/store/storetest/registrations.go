@@ -128,3 +128,44 @@ func testRegistrationFilters(t *testing.T, f *fixture) {
 	}
 	l.check(t)
 }
+
+func testRegistrationChange(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	a, b := core.RegistrationCode{ID: f.id(), Account: mine, Limit: 1}, core.RegistrationCode{ID: f.id(), Account: mine, Limit: 2}
+	foreign := core.RegistrationCode{ID: f.id(), Account: other}
+	for _, r := range []core.RegistrationCode{a, b, foreign} {
+		is(t, "insert", f.InsertRegistration(ctx, r), nil)
+	}
+	disable := func(r *core.RegistrationCode) (bool, error) {
+		r.Disabled, r.UpdatedAt = true, at(5)
+		return true, nil
+	}
+	got, err := f.ChangeRegistrations(ctx, mine, []core.ID{b.ID, a.ID}, disable)
+	is(t, "change", err, nil)
+	a.Disabled, a.UpdatedAt, b.Disabled, b.UpdatedAt = true, at(5), true, at(5)
+	same(t, "changed", []core.RegistrationCode{b, a}, got)
+
+	// All or none: for one that is missing, one that is another account's, and one that change refuses.
+	refusal := errors.New("no")
+	remove := func(r *core.RegistrationCode) (bool, error) {
+		if r.ID == b.ID {
+			return false, refusal
+		}
+		return false, nil
+	}
+	_, err = f.ChangeRegistrations(ctx, mine, []core.ID{a.ID, f.id()}, remove)
+	is(t, "change one that is missing", err, core.ErrNotFound)
+	_, err = f.ChangeRegistrations(ctx, mine, []core.ID{a.ID, foreign.ID}, remove)
+	is(t, "change another account's", err, core.ErrNotFound)
+	_, err = f.ChangeRegistrations(ctx, mine, []core.ID{a.ID, b.ID}, remove)
+	is(t, "change against a refusal", err, refusal)
+	kept, err := f.Registration(ctx, a.ID)
+	is(t, "read", err, nil)
+	same(t, "untouched", a, kept)
+
+	got, err = f.ChangeRegistrations(ctx, mine, []core.ID{a.ID}, remove)
+	is(t, "remove", err, nil)
+	same(t, "removed", []core.RegistrationCode{a}, got)
+	_, err = f.Registration(ctx, a.ID)
+	is(t, "read a removed one", err, core.ErrNotFound)
+}

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"node loads", testNodeLoads},
 		{"registration round trip", testRegistrationRoundTrip},
 		{"registration use", testRegistrationUse},
+		{"registration change", testRegistrationChange},
 		{"registration filters", testRegistrationFilters},
 		{"command round trip", testCommandRoundTrip},
 		{"command uniqueness", testCommandUniqueness},

@@ -1,0 +1,117 @@
+package core
+
+import (
+	"context"
+	"errors"
+)
+
+// DisableRegistrations lets no further machine join with these codes; those that did stay. All codes or none.
+func (s *Service) DisableRegistrations(ctx context.Context, c Caller, ids []ID) ([]RegistrationCode, error) {
+	return s.changeRegistrations(ctx, c, ids, func(r *RegistrationCode) (bool, error) {
+		r.Disabled, r.UpdatedAt = true, s.Now()
+		return true, nil
+	})
+}
+
+// DeleteRegistrations deletes codes, all or none, and returns them as they were. With refuseUsed, a code stays as long as a machine that joined
+// with it is there.
+func (s *Service) DeleteRegistrations(ctx context.Context, c Caller, ids []ID, refuseUsed bool) ([]RegistrationCode, error) {
+	return s.changeRegistrations(ctx, c, ids, func(r *RegistrationCode) (bool, error) {
+		if refuseUsed && r.Registered > r.Deregistered {
+			return false, &Error{Code: CodeConflict, Reason: ReasonRegistrationInUse, Field: r.ID.String(), Detail: "machines joined with it"}
+		}
+		return false, nil
+	})
+}
+
+func (s *Service) changeRegistrations(
+	ctx context.Context, c Caller, ids []ID, change func(*RegistrationCode) (bool, error),
+) ([]RegistrationCode, error) {
+	codes, err := s.store.ChangeRegistrations(ctx, c.Account, ids, change)
+	if errors.Is(err, ErrNotFound) {
+		err = notFound(ReasonRegistrationNotFound, "no such registration code")
+	}
+	return codes, err
+}
+
+// RenameNode gives a machine another name.
+func (s *Service) RenameNode(ctx context.Context, c Caller, id, name string) (Node, error) {
+	switch {
+	case name == "":
+		return Node{}, invalid(ReasonMissing, "name", "empty")
+	case len(name) > 4*MaxNodeID || !printable(name):
+		return Node{}, invalid(ReasonNameInvalid, "name", "control characters, or too long")
+	}
+	return s.changeNode(ctx, c, id, func(n *Node) { n.Name = name })
+}
+
+func (s *Service) changeNode(ctx context.Context, c Caller, id string, change func(*Node)) (Node, error) {
+	found, err := s.NodesByID(ctx, c, []string{id})
+	if err != nil {
+		return Node{}, err
+	}
+	n, ok := found[id]
+	if !ok {
+		return Node{}, notFound(ReasonTargetNotFound, "no node %s", id)
+	}
+	err = s.store.ChangeNode(ctx, n.Key, func(row *Node) error {
+		if !row.RemovedAt.IsZero() {
+			return notFound(ReasonTargetNotFound, "no node %s", id)
+		}
+		change(row)
+		row.UpdatedAt = s.Now()
+		n = *row
+		return nil
+	})
+	return n, err
+}
+
+// RemoveNode takes a machine out of its account: it is disconnected and cannot connect again, what was under way on it is given up, and
+// its history stays. Its id is free for another machine.
+func (s *Service) RemoveNode(ctx context.Context, c Caller, id string) (Node, error) {
+	n, err := s.changeNode(ctx, c, id, func(row *Node) { row.RemovedAt = s.Now() })
+	if err != nil {
+		return Node{}, err
+	}
+	// The node is gone from here on; what follows only tidies up, and a crash in between leaves it to the tasks' own deadlines.
+	given, err := s.giveUp(ctx, c.Account, n.Key)
+	if err != nil {
+		return n, err
+	}
+	s.feed.tell(Event{Removed: n.Key, Tasks: given})
+	_, err = s.store.ChangeRegistrations(ctx, c.Account, []ID{n.Registration}, func(r *RegistrationCode) (bool, error) {
+		r.Deregistered++
+		return true, nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = nil // the code was deleted before its machines
+	}
+	return n, err
+}
+
+// giveUp ends the open tasks of a node that was removed and returns them.
+func (s *Service) giveUp(ctx context.Context, account AccountID, key NodeKey) ([]Task, error) {
+	open := []State{Queued, Scheduled, Delivering, Deferred, Running, Stopping}
+	rows, _, err := s.store.ListTasks(ctx, TaskFilter{Account: account, Nodes: []NodeKey{key}, States: open}, Page{Limit: MaxTargets})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]TaskID, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	now := s.Now()
+	given := make([]Task, 0, len(ids))
+	err = s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
+		end := DeliveryFailed
+		if t.State == Running || t.State == Stopping {
+			end = Lost
+		}
+		if !t.reach(end, CauseNodeReleased, now) {
+			return false
+		}
+		given = append(given, *t)
+		return true
+	})
+	return given, err
+}
