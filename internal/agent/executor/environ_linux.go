@@ -6,9 +6,12 @@ import (
 	"strings"
 )
 
-// TaskVariable is the environment variable that tells a command its task's id. Processes that lost their supervisor
-// are recognised by it.
+// TaskVariable is the environment variable that tells a command its task's id.
 const TaskVariable = "ERRAND_TASK_ID"
+
+// markVariable carries a random mark by which processes that lost their supervisor are recognised. Unlike the id, nobody else can come to
+// have it.
+const markVariable = "ERRAND_TASK_MARK"
 
 const (
 	systemEnvironment = "/etc/environment"
@@ -20,7 +23,7 @@ const (
 
 // environment returns what a fresh login of a would have, then the system's and the task's own variables. Nothing of
 // the agent's environment is in it.
-func environment(a account, id string, extra map[string]string) ([]string, error) {
+func environment(a account, id, mark string, extra map[string]string) ([]string, error) {
 	path, err := loginPath(loginDefs, a.uid == 0)
 	if err != nil {
 		return nil, err
@@ -33,7 +36,7 @@ func environment(a account, id string, extra map[string]string) ([]string, error
 		return nil, err
 	}
 	maps.Copy(env, extra)
-	env[TaskVariable] = id
+	env[TaskVariable], env[markVariable] = id, mark
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])

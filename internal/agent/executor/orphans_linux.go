@@ -53,7 +53,7 @@ func findOrphans(p plan, st state) (map[int]bool, error) {
 	leader, err := readProcess(st.ScriptPID)
 	session := err == nil && st.ScriptPID != 0 && leader.ticks == st.ScriptTicks
 	members := p.Cgroup.members()
-	variable := []byte("\x00" + TaskVariable + "=" + p.ID + "\x00")
+	variable := []byte("\x00" + markVariable + "=" + p.Mark + "\x00")
 
 	found := make(map[int]bool)
 	var roots []int
@@ -62,7 +62,7 @@ func findOrphans(p plan, st state) (map[int]bool, error) {
 		if innocent[proc.pid] || proc.zombie {
 			continue
 		}
-		if slices.Contains(members, proc.pid) || session && proc.session == st.ScriptPID || hasVariable(proc.pid, variable) {
+		if slices.Contains(members, proc.pid) || session && proc.session == st.ScriptPID || p.Mark != "" && hasVariable(proc.pid, variable) {
 			found[proc.pid] = true
 			roots = append(roots, proc.pid)
 		}
@@ -76,7 +76,7 @@ func findOrphans(p plan, st state) (map[int]bool, error) {
 }
 
 // lineage returns this process and its ancestors. An agent that was itself installed by a task carries that task's
-// variable and must not end itself.
+// mark and must not end itself.
 func lineage(list []process) map[int]bool {
 	parents := make(map[int]int, len(list))
 	for _, p := range list {

@@ -5,6 +5,7 @@ import "time"
 // plan is a Spec with everything looked up that can be looked up beforehand. It is all the supervisor knows.
 type plan struct {
 	ID     string   `json:"id"`
+	Mark   string   `json:"mark"`    // in the environment of the task's processes and of no other
 	BootID string   `json:"boot_id"` // of the machine when the task was started
 	Argv   []string `json:"argv"`    // the first word may still have to be found in PATH
 	Script string   `json:"script"`  // path; occurs in Argv

@@ -3,6 +3,7 @@ package executor
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func draw(ctx context.Context, spec Spec, dir string) (draft, error) {
 		return draft{}, err
 	}
 	d := draft{group: -1, plan: plan{
-		ID: spec.ID, BootID: boot, Dir: spec.WorkDir,
+		ID: spec.ID, Mark: rand.Text(), BootID: boot, Dir: spec.WorkDir,
 		Timeout: spec.Timeout, TimeoutGrace: spec.TimeoutGrace, Grace: spec.Grace, Tree: spec.Tree,
 		OutputCap: spec.OutputCap,
 	}}
@@ -71,7 +72,7 @@ func (d *draft) setUser(ctx context.Context, spec Spec) error {
 		return &StartError{Reason: ExecFailed, Path: spec.User, Errno: unix.EPERM, Detail: "only root can run commands as another user"}
 	}
 	d.Home = who.home
-	d.Env, err = environment(who, spec.ID, spec.Env)
+	d.Env, err = environment(who, spec.ID, d.Mark, spec.Env)
 	return err
 }
 

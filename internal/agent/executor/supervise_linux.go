@@ -55,6 +55,7 @@ type supervisor struct {
 
 // Supervise is the whole life of a supervisor process and returns its exit code. See SuperviseArg.
 func Supervise(dir string) int {
+	restoreSignals()
 	if !adoptDescriptors() {
 		return 2 // not called by Start
 	}
