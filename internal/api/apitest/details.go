@@ -3,6 +3,8 @@ package apitest
 import (
 	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,40 @@ func LongOutput(t *testing.T, target Target) {
 			if diff := cmp.Diff(want, Machine{Output: got.Output, Dropped: got.Dropped}); diff != "" {
 				t.Errorf("%s of %s (-want +got):\n%s", d.name, node, diff)
 			}
+		}
+	}
+}
+
+// Timeout lets a command that left a child behind run into its time limit of two seconds: it is over within four, with all its processes.
+func Timeout(t *testing.T, target Target) {
+	t.Helper()
+	s := newTAT(target, methodTC3)
+	marks := t.TempDir()
+	began := time.Now()
+	id, err := s.runFor(fmt.Sprintf(`{ sleep 300 & echo $! >%[1]s/child.$$; } ; echo $$ >%[1]s/script.$$; sleep 300`, marks), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := await(t, s, id, func(r *Reading) bool { return r.ended(tatWords.active) })
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("over after %v", took)
+	}
+	for node, m := range r.Nodes {
+		if m.Words[0] != "TIMEOUT" || m.ExitCode != -1 {
+			t.Errorf("%s: %+v", node, m)
+		}
+	}
+	files, err := filepath.Glob(marks + "/*")
+	if err != nil || len(files) != 2*len(target.Nodes) {
+		t.Fatalf("%d processes noted themselves, %v", len(files), err)
+	}
+	for _, file := range files {
+		pid, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(pid))); err == nil {
+			t.Errorf("%s: process %s is alive", filepath.Base(file), pid)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestStories(t *testing.T) {
 		stack.AddNode(t, id)
 	}
 	for name, story := range map[string]func(*testing.T, apitest.Target){
-		"tell": apitest.Tell, "long output": apitest.LongOutput, "agents": apitest.Agents, "pages": apitest.Pages,
+		"tell": apitest.Tell, "long output": apitest.LongOutput, "timeout": apitest.Timeout, "agents": apitest.Agents, "pages": apitest.Pages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -89,10 +89,13 @@ func (s *tatSDK) call(action string, req tchttp.Request, into any) error {
 	return json.Unmarshal(resp.GetBody(), &struct{ Response any }{into})
 }
 
-func (s *tatSDK) run(script string) (string, error) {
+func (s *tatSDK) run(script string) (string, error) { return s.runFor(script, timeout) }
+
+// runFor runs a script that may take some seconds.
+func (s *tatSDK) runFor(script string, seconds uint64) (string, error) {
 	req := &runCommandRequest{
 		BaseRequest: base("RunCommand"), Content: common.StringPtr(base64.StdEncoding.EncodeToString([]byte(script))),
-		InstanceIds: common.StringPtrs(s.nodes), Timeout: common.Uint64Ptr(timeout),
+		InstanceIds: common.StringPtrs(s.nodes), Timeout: common.Uint64Ptr(seconds),
 	}
 	var resp struct{ InvocationId string }
 	err := s.call("RunCommand", req, &resp)
