@@ -14,8 +14,9 @@ import (
 // journal_size_limit: a log that starts anew is cut to it, so that a longer file means that much was written since.
 const logLimit = 64 << 20
 
-// checkpointer moves the write-ahead log into the database, on a connection and in a goroutine of its own: most of it beside the writer, and
-// only what was written meanwhile between two transactions. Without that second part, a busy log would never be empty and so never start anew.
+// checkpointer moves the write-ahead log into the database, on a connection and in a goroutine of its own: most of it beside the
+// writer, and only what was written meanwhile between two transactions. Without that second part, a busy log would never be moved to
+// its end and so never start anew: a minute of load made it a gigabyte long.
 type checkpointer struct {
 	// turn is held by the writer during a transaction, and by the checkpointer for the part that needs a quiet log.
 	turn sync.Mutex

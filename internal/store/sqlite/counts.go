@@ -3,14 +3,15 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 
 	"zombiezen.com/go/sqlite"
 
 	"errand/internal/core"
 )
 
-// tx is the transaction under way. It holds the counts of invocations back until the commit, or until an operation that may look at them, so
-// that a thousand tasks of one invocation cost one write of its row.
+// tx is the transaction under way. It holds the counts of invocations back until the commit, or until an operation that may look at
+// them, so that a thousand tasks of one invocation cost one write of its row.
 type tx struct {
 	conn *sqlite.Conn
 	// These run once for every task, so they are kept at hand.
@@ -24,7 +25,6 @@ type tx struct {
 type progress struct {
 	core.Invocation             // Counts, StartedAt, EndedAt and UpdatedAt
 	stored          core.Counts // what the row says
-	changed         bool
 }
 
 func newTx(conn *sqlite.Conn) (*tx, error) {
@@ -36,7 +36,7 @@ func newTx(conn *sqlite.Conn) (*tx, error) {
 	return t, errors.Join(errs[:]...)
 }
 
-// progress returns what the operation under way may change of an invocation.
+// progress returns what the operation under way is to change of an invocation.
 func (t *tx) progress(id core.ID) (*progress, error) {
 	if p := t.moving[id]; p != nil {
 		return p, nil
@@ -63,11 +63,7 @@ func (t *tx) progress(id core.ID) (*progress, error) {
 
 // keep and drop end an operation: what it moved counts, or does not.
 func (t *tx) keep() {
-	for id, p := range t.moving {
-		if p.changed {
-			t.moved[id] = p
-		}
-	}
+	maps.Copy(t.moved, t.moving)
 	clear(t.moving)
 }
 

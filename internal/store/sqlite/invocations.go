@@ -78,14 +78,12 @@ func insertInvocation(conn *sqlite.Conn, v *core.Invocation, counts *core.Counts
 // cache; a listing by node looks once into every part.
 const partSize = 1 << 17
 
-// takePart returns the part an invocation belongs to and adds its tasks to it. An invocation from another clock may be older than the newest
-// part; it goes where its id belongs, so that parts stay in the order of ids.
+// takePart returns the part an invocation belongs to and adds its tasks to it. An invocation from another clock may be older than the
+// newest part; it goes where its id belongs, so that parts stay in the order of ids.
 func takePart(conn *sqlite.Conn, id core.ID, tasks int) (part int64, err error) {
 	var size, newest int64
-	err = query(conn, "SELECT id, tasks, (SELECT max(id) FROM parts) FROM parts WHERE first <= ? ORDER BY id DESC LIMIT 1", func(r *row) error {
-		part, size, newest = r.int(), r.int(), r.int()
-		return nil
-	}, id)
+	err = query(conn, "SELECT id, tasks, (SELECT max(id) FROM parts) FROM parts WHERE first <= ? ORDER BY id DESC LIMIT 1",
+		func(r *row) error { part, size, newest = r.int(), r.int(), r.int(); return nil }, id)
 	if err != nil {
 		return 0, err
 	}

@@ -19,8 +19,8 @@ var migrations embed.FS
 // ErrNewer says that the database was written by a newer version of this program.
 var ErrNewer = errors.New("database belongs to a newer version")
 
-// migrate applies the numbered files of migrations/ that the database has not seen, each in a transaction of its own. The number of the last
-// one is the database's user_version.
+// migrate applies the numbered files of migrations/ that the database has not seen, each in a transaction of its own. The number of
+// the last one is the database's user_version.
 func migrate(conn *sqlite.Conn, files fs.FS) error {
 	names, err := fs.Glob(files, "migrations/*.sql") // sorted
 	if err != nil {

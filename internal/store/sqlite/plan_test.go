@@ -124,7 +124,11 @@ func TestPlans(t *testing.T) {
 			query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, MachineID: "a"}) },
 			uses:  []string{"nodes_machine (account=? AND machine_id=?)"},
 		},
-		{name: "commands", query: func() (string, []any) { return commands(core.CommandFilter{Account: 1}) }, uses: []string{"commands_account (account=?)"}},
+		{
+			name:  "commands",
+			query: func() (string, []any) { return commands(core.CommandFilter{Account: 1}) },
+			uses:  []string{"commands_account (account=?)"},
+		},
 		{
 			name:  "commands by name",
 			query: func() (string, []any) { return commands(core.CommandFilter{Account: 1, Name: core.Pattern{Text: "a"}}) },
@@ -162,7 +166,11 @@ func TestPlans(t *testing.T) {
 			},
 			uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}, sorts: true,
 		},
-		{name: "tasks of an account", query: func() (string, []any) { return walk(core.TaskFilter{Account: 1}) }, uses: []string{"invocations_account (account=?"}},
+		{
+			name:  "tasks of an account",
+			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1}) },
+			uses:  []string{"invocations_account (account=?"},
+		},
 		{
 			name:  "tasks of a command",
 			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, Commands: []core.ID{1}}) },
@@ -178,7 +186,11 @@ func TestPlans(t *testing.T) {
 			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, Invocations: []core.ID{1, 2}}) },
 			uses:  []string{"rowid=?"}, sorts: true,
 		},
-		{name: "tasks of one invocation", query: func() (string, []any) { return inside(core.TaskFilter{}) }, uses: []string{"PRIMARY KEY (invocation=? AND idx>?)"}},
+		{
+			name:  "tasks of one invocation",
+			query: func() (string, []any) { return inside(core.TaskFilter{}) },
+			uses:  []string{"PRIMARY KEY (invocation=? AND idx>?)"},
+		},
 		{
 			name:  "tasks of one invocation on nodes",
 			query: func() (string, []any) { return inside(core.TaskFilter{Nodes: []core.NodeKey{1, 2}}) },

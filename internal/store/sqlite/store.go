@@ -28,7 +28,6 @@ const (
 
 // Store is a core.Store in an SQLite file.
 type Store struct {
-	log    *slog.Logger
 	lock   *os.File
 	writer *writer
 	ckpt   *checkpointer
@@ -47,7 +46,7 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 }
 
 func open(ctx context.Context, path string, log *slog.Logger, logLimit int64) (_ *Store, err error) {
-	s := &Store{log: log}
+	s := &Store{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open database: %w", err), s.close())
@@ -71,7 +70,10 @@ func open(ctx context.Context, path string, log *slog.Logger, logLimit int64) (_
 		PoolSize:    max(4, runtime.GOMAXPROCS(0)),
 		PrepareConn: prepareReader,
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Close waits for the operations that have begun, refuses those that have not, and gives the file free.
@@ -116,11 +118,19 @@ func openWriter(ctx context.Context, path string, logLimit int64) (*sqlite.Conn,
 		return nil, err
 	}
 	conn.SetBusyTimeout(busyTimeout)
-	err = pragmas(conn,
-		"journal_mode = wal", "synchronous = full", "temp_store = memory", "wal_autocheckpoint = 0",
-		fmt.Sprintf("cache_size = -%d", writerCache>>10),
-		fmt.Sprintf("journal_size_limit = %d", logLimit),
-	)
+	err = query(conn, "PRAGMA journal_mode = wal", func(r *row) error {
+		if mode := r.text(); mode != "wal" {
+			return fmt.Errorf("this file system allows no write-ahead log, only %q", mode)
+		}
+		return nil
+	})
+	if err == nil {
+		err = pragmas(conn,
+			"synchronous = full", "temp_store = memory", "wal_autocheckpoint = 0",
+			fmt.Sprintf("cache_size = -%d", writerCache>>10),
+			fmt.Sprintf("journal_size_limit = %d", logLimit),
+		)
+	}
 	if err == nil {
 		conn.SetInterrupt(ctx.Done())
 		err = migrate(conn, migrations)
@@ -170,7 +180,10 @@ func pragmas(conn *sqlite.Conn, settings ...string) error {
 func (s *Store) read(ctx context.Context, fn func(*sqlite.Conn) error) (err error) {
 	conn, err := s.pool.Take(ctx)
 	if err != nil {
-		return s.why(ctx, err)
+		if ctx.Err() == nil && s.writer.halted() {
+			err = ErrClosed
+		}
+		return reason(ctx, err)
 	}
 	defer s.pool.Put(conn)
 	if err = exec(conn, "BEGIN"); err == nil {
@@ -178,19 +191,17 @@ func (s *Store) read(ctx context.Context, fn func(*sqlite.Conn) error) (err erro
 		conn.SetInterrupt(nil) // the transaction has to end even when ctx is over
 		err = errors.Join(err, exec(conn, "COMMIT"))
 	}
-	return s.why(ctx, err)
+	return reason(ctx, err)
 }
 
-// why puts the reason in the place of the error by which SQLite or the pool say that they were interrupted.
-func (s *Store) why(ctx context.Context, err error) error {
+// reason puts the reason in the place of the error by which SQLite says that it was interrupted.
+func reason(ctx context.Context, err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case sqlite.ErrCode(err) != sqlite.ResultInterrupt:
+		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case s.writer.halted():
-		return ErrClosed
 	default:
-		return err
+		return ErrClosed // by closing, the pool interrupts who still reads
 	}
 }

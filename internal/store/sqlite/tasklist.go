@@ -13,8 +13,9 @@ import (
 
 // ListTasks implements core.Tasks.
 //
-// A listing by names or by nodes finds its rows in an index. Every other one walks the invocations that match, newest first, and takes the
-// tasks of each; the counts in their rows tell which of them hold nothing that matches or lie before the page as a whole, and what the total is.
+// A listing by names or by nodes finds its rows in an index. Every other one walks the invocations that match, newest first, and takes
+// the tasks of each; the counts in their rows tell which of them hold nothing that matches or lie before the page as a whole, and what
+// the total is.
 func (s *Store) ListTasks(ctx context.Context, f core.TaskFilter, p core.Page) (rows []core.Task, total int, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
 		if len(f.IDs) > 0 || len(f.Nodes) > 0 && len(f.Invocations) == 0 {

@@ -161,7 +161,6 @@ func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task)
 			p.Count(before, task.State, task.UpdatedAt)
 		}
 		p.Start(task.StartedAt)
-		p.changed = true
 	}
 	if err := bindTask(&binder{Stmt: t.writeTask}, task); err != nil {
 		return err

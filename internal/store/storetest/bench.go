@@ -16,8 +16,8 @@ import (
 // benchNodes is how many nodes an invocation of the benchmarks has.
 const benchNodes = 10_000
 
-// Benchmarks measures a store that holds at least so many tasks, all of them finished with 20 bytes of output. Each benchmark reports, besides the
-// time of an operation, the processor time of the whole process for each task or row.
+// Benchmarks measures a store that holds at least so many tasks, all of them finished with 20 bytes of output. Each benchmark reports,
+// besides the time of an operation, the processor time of the whole process for each task, node or page of 50 rows.
 func Benchmarks(b *testing.B, open Open, sizes ...int) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprintf("tasks=%d", size), func(b *testing.B) {

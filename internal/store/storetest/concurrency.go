@@ -34,7 +34,8 @@ func consistent(tb reporter, f *fixture, v *core.Invocation) {
 	same(tb, "number of open tasks", open, len(tasks))
 }
 
-// testConcurrentChanges lets many goroutines take tasks of the same invocations through their lives; every step is made by exactly one of them.
+// testConcurrentChanges lets many goroutines take tasks of the same invocations through their lives; every step is made by exactly one
+// of them.
 func testConcurrentChanges(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	const invocations, width, workers = 3, 40, 8
@@ -95,7 +96,8 @@ func testConcurrentChanges(t *testing.T, f *fixture) {
 	}
 }
 
-// testConcurrentEverything runs all kinds of writes beside each other, among them ones that fail: a failure never takes a neighbour with it.
+// testConcurrentEverything runs all kinds of writes beside each other, among them ones that fail: a failure never takes a neighbour
+// with it.
 func testConcurrentEverything(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	const rounds = 25

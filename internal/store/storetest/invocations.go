@@ -126,7 +126,10 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 				"commands", func(f *filter) { f.Commands = []core.ID{50, 53, 49} },
 				func(v *core.Invocation) bool { return v.Command == 50 || v.Command == 53 },
 			},
-			{"nodes", func(f *filter) { f.Nodes = []core.NodeKey{nodes[2], -1, nodes[4]} }, func(v *core.Invocation) bool { return targets(v.ID, 2, 4) }},
+			{
+				"nodes", func(f *filter) { f.Nodes = []core.NodeKey{nodes[2], -1, nodes[4]} },
+				func(v *core.Invocation) bool { return targets(v.ID, 2, 4) },
+			},
 			{"name", func(f *filter) { f.CommandName = "name1" }, func(v *core.Invocation) bool { return v.Name == "name1" }},
 			{"type", func(f *filter) { f.Type = core.Bat }, func(v *core.Invocation) bool { return v.Type == core.Bat }},
 			{"repeat", func(f *filter) { f.Repeat = "repeat2" }, func(v *core.Invocation) bool { return v.Repeat == "repeat2" }},

@@ -19,7 +19,7 @@ type part[F, T any] struct {
 	match func(*T) bool
 }
 
-// listing describes a listing for checkFilters.
+// listing describes a listing of the store to check.
 type listing[F, T any] struct {
 	base   F   // of the account looked at
 	rows   []T // of that account, in the order of the listing

@@ -122,7 +122,7 @@ func testNodeFilters(t *testing.T, f *fixture) {
 	var rows []core.Node
 	for i := range 24 {
 		n := core.Node{
-			Account: mine, ID: fmt.Sprintf("node%d", i), Name: fmt.Sprintf("name%d", i%5), PublicKey: fmt.Sprint("key", i), Registration: core.ID(1 + i%4),
+			Account: mine, ID: fmt.Sprint("node", i), Name: fmt.Sprint("name", i%5), PublicKey: fmt.Sprint("key", i), Registration: core.ID(1 + i%4),
 			Platform: []core.Platform{core.Linux, core.Windows, core.Darwin}[i%3], MachineID: fmt.Sprint("machine", i%6),
 			PrivateIP: fmt.Sprint("10.0.0.", i%4), PublicIP: fmt.Sprint("10.0.0.", i%7), ResourceGroup: fmt.Sprint("rg", i%3),
 		}
@@ -169,7 +169,10 @@ func testNodeFilters(t *testing.T, f *fixture) {
 			"platforms", func(f *core.NodeFilter) { f.Platforms = []core.Platform{core.Windows, core.Darwin} },
 			func(n *core.Node) bool { return n.Platform != core.Linux },
 		},
-		{"platform", func(f *core.NodeFilter) { f.Platforms = []core.Platform{core.Linux} }, func(n *core.Node) bool { return n.Platform == core.Linux }},
+		{
+			"platform", func(f *core.NodeFilter) { f.Platforms = []core.Platform{core.Linux} },
+			func(n *core.Node) bool { return n.Platform == core.Linux },
+		},
 		{
 			"registrations", func(f *core.NodeFilter) { f.Registrations = []core.ID{1, 3} },
 			func(n *core.Node) bool { return n.Registration == 1 || n.Registration == 3 },

@@ -1,5 +1,5 @@
-// Package storetest is what every store must do: one suite of tests and benchmarks that each implementation of core.Store and core.Blobs runs
-// from a test of its own. A change of what the core asks for begins here.
+// Package storetest is what every store must do: one suite of tests and benchmarks that each implementation of core.Store and
+// core.Blobs runs from a test of its own. A change of what the core asks for begins here.
 package storetest
 
 import (
@@ -208,7 +208,8 @@ func is(tb reporter, what string, err, want error) {
 	}
 }
 
-// filled checks that a struct for a round trip leaves nothing out, so that a field added to the core cannot be forgotten here and in a store.
+// filled checks that a struct for a round trip leaves nothing out, so that a field added to the core cannot be forgotten here and in a
+// store.
 func filled(tb reporter, v any, except ...string) {
 	tb.Helper()
 	unset(tb, reflect.ValueOf(v), reflect.TypeOf(v).Name(), except)

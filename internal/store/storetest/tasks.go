@@ -185,10 +185,10 @@ func testTaskFilters(t *testing.T, f *fixture) {
 		},
 		{
 			"invocations", func(f *filter) {
-				f.Invocations = []core.ID{byAge[2].ID.Invocation, 5, byAge[17].ID.Invocation, byAge[30].ID.Invocation}
+				f.Invocations = []core.ID{byAge[2].ID.Invocation, 5, byAge[14].ID.Invocation, byAge[26].ID.Invocation}
 			},
 			func(t *core.Task) bool {
-				return slices.Contains([]core.ID{byAge[2].ID.Invocation, byAge[17].ID.Invocation, byAge[30].ID.Invocation}, t.ID.Invocation)
+				return slices.Contains([]core.ID{byAge[2].ID.Invocation, byAge[14].ID.Invocation, byAge[26].ID.Invocation}, t.ID.Invocation)
 			},
 		},
 		{
@@ -220,6 +220,7 @@ func testTaskFilters(t *testing.T, f *fixture) {
 	l.check(t)
 	for _, more := range []part[filter, core.Task]{
 		{"node", func(f *filter) { f.Nodes = nodes[3:4] }, func(t *core.Task) bool { return t.Node == nodes[3] }},
+		{"rare node", func(f *filter) { f.Nodes = nodes[:1] }, func(t *core.Task) bool { return t.Node == nodes[0] }},
 		{"open states", func(f *filter) { f.States = []core.State{core.Queued, core.Stopping} }, func(t *core.Task) bool {
 			return t.State == core.Queued || t.State == core.Stopping
 		}},
