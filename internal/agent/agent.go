@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ const (
 	DefaultMaxWaiting = 10_000
 )
 
+// markLength is how many characters of its public key tell an agent's tasks from another's.
+const markLength = 10
+
 // ErrInUse means that another agent works on the same data folder.
 var ErrInUse = errors.New("another agent uses this data folder")
 
@@ -81,6 +85,7 @@ type Agent struct {
 	cfg     Config
 	log     *slog.Logger
 	id      identity.Identity
+	mark    string // makes the ids of tasks unique on a machine with several agents
 	startID string
 	journal memory
 
@@ -114,9 +119,14 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
+	public, err := id.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("agent: own key: %w", err)
+	}
 	cfg = cfg.withDefaults()
 	return &Agent{
 		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(),
+		mark:  strings.ToLower(public[len(public)-markLength:]),
 		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), room: make(chan struct{}, 1), agendaUp: make(chan struct{}, 1),
 		tasks: map[protocol.Task]*task{},
 	}, nil

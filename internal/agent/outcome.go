@@ -49,15 +49,15 @@ func kinds() map[string]executor.Kind {
 	}
 }
 
-// specOf returns what to execute for a message.
-func specOf(m *protocol.Run) (executor.Spec, error) {
+// specOf returns what to execute for a message, under an id.
+func specOf(m *protocol.Run, id string) (executor.Spec, error) {
 	kind, ok := kinds()[m.Spec.Type]
 	if !ok {
 		return executor.Spec{}, &executor.StartError{Reason: executor.NotApplicable, Detail: "unknown type " + m.Spec.Type}
 	}
 	grace := min(duration(m.Spec.Grace, time.Millisecond), executor.MaxGrace)
 	return executor.Spec{
-		ID: nameOf(m.Task), Kind: kind, Script: m.Spec.Content, Launcher: m.Spec.Launcher,
+		ID: id, Kind: kind, Script: m.Spec.Content, Launcher: m.Spec.Launcher,
 		Env: m.Spec.Env, WorkDir: m.Spec.WorkDir, User: m.Spec.User,
 		Timeout: duration(m.Spec.Timeout, time.Second), TimeoutGrace: grace, Grace: grace, Tree: m.Spec.KillTree,
 	}, nil

@@ -93,19 +93,19 @@ func TestSpecOf(t *testing.T) {
 			Content: []byte("x"), Launcher: "sh", WorkDir: "/", User: "joe", Timeout: 60, Grace: 1500, KillTree: true, Env: map[string]string{"A": "b"},
 		},
 	}
-	got, err := specOf(&m)
+	got, err := specOf(&m, "1-2-x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := executor.Spec{
-		ID: "18446744073709551615-4294967295", Script: []byte("x"), Launcher: "sh", WorkDir: "/", User: "joe",
+		ID: "1-2-x", Script: []byte("x"), Launcher: "sh", WorkDir: "/", User: "joe",
 		Timeout: time.Minute, Grace: 1500 * time.Millisecond, TimeoutGrace: 1500 * time.Millisecond, Tree: true, Env: map[string]string{"A": "b"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	m.Spec.Timeout, m.Spec.Grace = math.MaxUint64, math.MaxUint64
-	if got, err := specOf(&m); err != nil || got.Timeout < 24*365*time.Hour || got.Grace != executor.MaxGrace {
+	if got, err := specOf(&m, "1-2-x"); err != nil || got.Timeout < 24*365*time.Hour || got.Grace != executor.MaxGrace {
 		t.Errorf("timeout %v, grace %v, %v", got.Timeout, got.Grace, err)
 	}
 }

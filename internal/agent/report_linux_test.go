@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,7 +117,7 @@ func TestResultIsRepeatedUntilAcknowledged(t *testing.T) {
 	n.stop()
 	n.start()
 	s.mu.Lock()
-	s.messages = map[protocol.Kind]int{}
+	s.messages = [256]int{}
 	s.mu.Unlock()
 	s.await("repeats of the second agent", func() bool { return s.messages[protocol.KindFinished]+s.messages[protocol.KindOutput] >= 3 })
 	s.mu.Lock()
@@ -135,13 +138,17 @@ func TestOutage(t *testing.T) {
 		c.tempo = &tempo{received: time.Hour, started: time.Millisecond, output: time.Hour, resend: time.Hour, maxResend: time.Hour}
 	}
 	n.start()
-	s.run(script(1, "sleep 0.3; echo late"))
+	gate := filepath.Join(t.TempDir(), "gate")
+	s.run(script(1, "until test -e "+gate+"; do sleep 0.01; done; echo late"))
 	s.run(script(2, "sleep 300"))
 	s.await("both to run", func() bool { return s.job(id(1)).started > 0 && s.job(id(2)).started > 0 })
 	s.mu.Lock()
 	s.deaf = true
 	s.job(id(2)).started = 0
 	s.mu.Unlock()
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	n.await("the end", func() bool { return n.agent.tasks[id(1)].phase == ended && n.agent.tasks[id(1)].pause > 0 })
 	s.hearAgain(n.agent)
 	if got := s.result(id(1)); string(got.out) != "late\n" {
@@ -150,6 +157,39 @@ func TestOutage(t *testing.T) {
 	s.await("the start, again", func() bool { return s.job(id(2)).started > 0 })
 	s.stop(id(2))
 	s.result(id(2))
+}
+
+// A result comes even if the output cannot be read any more, and says so.
+func TestOutputUnreadable(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	n := newNode(t, s)
+	n.config = func(c *Config) { c.tempo = quick() }
+	n.start()
+	gate := filepath.Join(t.TempDir(), "gate")
+	s.run(script(1, "until test -e "+gate+"; do sleep 0.01; done; seq 1000; exit 4"))
+	s.await("start", func() bool { return s.job(id(1)).started > 0 })
+	s.mu.Lock()
+	s.deaf = true
+	s.mu.Unlock()
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.await("the end", func() bool { return n.agent.tasks[id(1)].phase == ended })
+	segments, err := filepath.Glob(filepath.Join(n.agent.dirOf(id(1)), "output.*"))
+	if err != nil || len(segments) == 0 {
+		t.Fatalf("segments: %v, %v", segments, err)
+	}
+	for _, path := range segments {
+		if err := os.WriteFile(path, bytes.Repeat([]byte("damage"), 20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.hearAgain(n.agent)
+	got := s.result(id(1))
+	if f := got.finished; f.ExitCode != 4 || f.Stdout != uint64(len(seq(1000))) || f.End != 0 || !strings.Contains(f.Detail, "output not readable") {
+		t.Errorf("%q, %+v", got.out, f)
+	}
 }
 
 // A server that lost what it had says so, and gets it again.

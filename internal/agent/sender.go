@@ -162,7 +162,7 @@ func (a *Agent) tellProgress(t *task) {
 	a.later(t, a.cfg.tempo.output)
 }
 
-// sendPiece sends a piece of a running command's output and reports whether there may be more to send now.
+// sendPiece sends a piece of a running command's output and reports whether there is more than it could take.
 func (a *Agent) sendPiece(t *task) bool {
 	a.mu.Lock()
 	from := t.sent
@@ -176,7 +176,7 @@ func (a *Agent) sendPiece(t *task) bool {
 		return false
 	}
 	m := protocol.Output{Task: t.id, Chunk: c}
-	return a.send(t, m.Append(nil), from, c.End(), false)
+	return a.send(t, m.Append(nil), from, c.End(), false) && len(c.Data) == protocol.OutputChunk
 }
 
 // tellEnd sends what is left of the output, and the result with the last piece of it.
@@ -214,7 +214,7 @@ func (a *Agent) toTell(t *task) (from, room uint64, result protocol.Finished) {
 	t.overdue(now, a.cfg.tempo)
 	if t.all || t.room() == 0 {
 		if t.deadline.IsZero() {
-			t.wait(now, a.cfg.tempo)
+			t.wait(now, a.cfg.tempo) // never look again and again without a pause
 		}
 		a.schedule(t, t.deadline)
 		return 0, 0, result

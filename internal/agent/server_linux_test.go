@@ -34,7 +34,7 @@ type server struct {
 	tasks    map[protocol.Task]*job
 	hellos   []protocol.Hello
 	beats    int
-	messages map[protocol.Kind]int
+	messages [256]int // by kind
 }
 
 // job is what the server knows of a task.
@@ -53,7 +53,7 @@ type job struct {
 func newServer(t testing.TB) *server {
 	s := &server{
 		t: t, changed: make(chan struct{}), rand: rand.New(rand.NewPCG(1, 2)),
-		tasks: map[protocol.Task]*job{}, messages: map[protocol.Kind]int{},
+		tasks: map[protocol.Task]*job{},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -181,6 +181,8 @@ func (s *server) hear(msg []byte) {
 		if m, err = protocol.DecodeFinished(msg); err == nil {
 			s.finish(m)
 		}
+	case protocol.KindRun, protocol.KindStop, protocol.KindAck:
+		err = errors.New("a message of servers")
 	default:
 		err = fmt.Errorf("kind %d", kind)
 	}

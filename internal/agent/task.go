@@ -48,7 +48,7 @@ type task struct {
 	place int       // in the agenda, plus one; 0 if report has nothing to do
 }
 
-// nameOf returns the name of a task's folder, which is also the executor's id for it.
+// nameOf returns the name of a task's folder.
 func nameOf(t protocol.Task) string { return fmt.Sprintf("%d-%d", t.Invocation, t.Index) }
 
 // taskNamed is the inverse of nameOf.

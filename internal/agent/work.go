@@ -125,7 +125,7 @@ func (a *Agent) launch(ctx context.Context, t *task) (*executor.Task, *protocol.
 	if stop {
 		return nil, &protocol.Finished{Task: t.id, Outcome: protocol.OutcomeNeverStarted}
 	}
-	spec, err := specOf(&m)
+	spec, err := specOf(&m, nameOf(t.id)+"-"+a.mark)
 	if err != nil {
 		f := refusedBy(t.id, err)
 		return nil, &f
