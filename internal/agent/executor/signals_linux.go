@@ -17,10 +17,11 @@ func restoreSignals() {
 	for sig := uintptr(1); sig <= numSignals; sig++ {
 		// The kernel's struct sigaction begins with the handler; all zeros is the default action.
 		var now, byDefault [4]uint64
-		_, _, err := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&now)), 8, 0, 0)
+		_, _, err := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&now)), 8, 0, 0) //nolint:gosec // the call takes an address
 		if err != 0 || now[0] != ignored {
 			continue
 		}
-		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0) // fails for none that can be ignored
+		// This fails for no signal that can be ignored.
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0) //nolint:gosec // the call takes an address
 	}
 }

@@ -19,8 +19,15 @@ func (d *Dialect) actions() map[string]api.Action {
 
 		api.Do("DescribeCloudAssistantStatus", reads, d.decode, d.describeCloudAssistantStatus),
 		api.Do("DescribeManagedInstances", reads, d.decode, d.describeManagedInstances),
+		api.Do("ModifyManagedInstance", changes, d.decode, d.modifyManagedInstance),
+		api.Do("DeregisterManagedInstance", changes, d.decode, d.deregisterManagedInstance),
 		api.Do("CreateActivation", changes, d.decode, d.createActivation),
 		api.Do("DescribeActivations", reads, d.decode, d.describeActivations),
+		api.Do("DisableActivation", changes, d.decode, d.disableActivation),
+		api.Do("DeleteActivation", changes, d.decode, d.deleteActivation),
+
+		api.Do("DescribeInstances", reads, d.decode, d.describeInstances),
+		api.Do("DescribeInstanceStatus", reads, d.decode, d.describeInstanceStatus),
 		api.Do("DescribeRegions", reads, d.decode, d.describeRegions),
 	)
 }

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -18,11 +19,16 @@ const (
 	maxJoins            = 1000
 	defaultHours        = 4
 	maxHours            = 4
-	minInstanceName     = 2 // characters
-	maxInstanceName     = 50
+	maxNamePrefix       = 50 // characters
 	maxActivationText   = 100
 	maxOpenActivations  = 10
 	scannedRegistration = 1000 // codes looked at to count the open ones; codes of this vendor are open for hours only
+)
+
+// Bounds of a machine's name, in characters.
+const (
+	minInstanceName = 2
+	maxInstanceName = 128
 )
 
 // instanceName is what machines may be called; it must not look like an address.
@@ -60,7 +66,7 @@ func (req *createActivationRequest) spec() (core.RegistrationSpec, error) {
 		}
 		spec.Validity = time.Duration(*h) * time.Hour
 	}
-	if err := checkInstanceName(req.InstanceName); err != nil {
+	if err := checkInstanceName(req.InstanceName, maxNamePrefix); err != nil {
 		return spec, err
 	}
 	if utf8.RuneCountInString(req.Description) > maxActivationText {
@@ -76,14 +82,14 @@ func (req *createActivationRequest) spec() (core.RegistrationSpec, error) {
 	return spec, alibaba.CheckToken(req.ClientToken)
 }
 
-// checkInstanceName applies the rules for names of machines; none is fine.
-func checkInstanceName(name string) error {
+// checkInstanceName applies the rules for names of machines and for what such names begin with; none is fine.
+func checkInstanceName(name string, most int) error {
 	n := utf8.RuneCountInString(name)
 	switch {
 	case n == 0:
 		return nil
-	case n < minInstanceName || n > maxInstanceName:
-		return alibaba.Invalid(core.ReasonNameTooLong, "InstanceName", "not 2 to 50 characters")
+	case n < minInstanceName || n > most:
+		return alibaba.Invalid(core.ReasonNameTooLong, "InstanceName", fmt.Sprintf("not %d to %d characters", minInstanceName, most))
 	case !instanceName.MatchString(name), strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
 		return alibaba.Invalid(core.ReasonNameInvalid, "InstanceName", "letters, digits and . _ - : only")
 	}
@@ -102,8 +108,8 @@ func parseRange(s string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, a.BitLen()), true
 }
 
-// checkOpenActivations counts the codes that still admit machines. Codes that are over do not count, because nobody can remove them here;
-// nor do codes without an end, which this product does not have.
+// checkOpenActivations counts the codes that still admit machines. Codes that are over do not count, because those that machines joined with
+// cannot be deleted; nor do codes without an end, which this product does not have.
 func (d *Dialect) checkOpenActivations(ctx context.Context, c core.Caller) error {
 	codes, _, err := d.service.Registrations(ctx, c, core.RegistrationFilter{}, core.PageSpec{Limit: scannedRegistration})
 	if err != nil {
@@ -139,18 +145,44 @@ func (d *Dialect) describeActivations(
 	if err != nil {
 		return nil, err
 	}
-	list := make([]activation, len(rows))
+	list := make([]listedActivation, len(rows))
 	for i := range rows {
-		list[i] = describeActivation(&rows[i])
+		r := &rows[i]
+		list[i] = listedActivation{
+			activation: showCode(r), Disabled: r.Disabled, ResourceGroupId: r.ResourceGroup, Tags: showTags(r.Tags),
+		}
 	}
 	return &describeActivationsResponse{paged: req.answer(page, info), ActivationList: list}, nil
 }
 
-func describeActivation(r *core.RegistrationCode) activation {
+// disableActivation closes an activation to further machines. Closing a closed one changes nothing.
+func (d *Dialect) disableActivation(
+	ctx context.Context, c core.Caller, req *activationRequest,
+) (*disableActivationResponse, error) {
+	codes, err := d.service.DisableRegistrations(ctx, c, []core.ID{activationID(req.ActivationId)})
+	if err != nil {
+		return nil, err
+	}
+	return &disableActivationResponse{
+		Activation: disabledActivation{activation: showCode(&codes[0]), Disabled: codes[0].Disabled},
+	}, nil
+}
+
+// deleteActivation deletes an activation unless a machine that joined with it is still there, as this vendor wants it.
+func (d *Dialect) deleteActivation(ctx context.Context, c core.Caller, req *activationRequest) (*deleteActivationResponse, error) {
+	const refuseUsed = true
+	codes, err := d.service.DeleteRegistrations(ctx, c, []core.ID{activationID(req.ActivationId)}, refuseUsed)
+	if err != nil {
+		return nil, err
+	}
+	return &deleteActivationResponse{Activation: showCode(&codes[0])}, nil
+}
+
+func showCode(r *core.RegistrationCode) activation {
 	a := activation{
 		ActivationId: showActivation(r.ID), InstanceName: r.NamePrefix, Description: r.Description,
 		CreationTime: alibaba.Time(r.CreatedAt), InstanceCount: int64(r.Limit), RegisteredCount: int64(r.Registered),
-		DeregisteredCount: int64(r.Deregistered), Disabled: r.Disabled, ResourceGroupId: r.ResourceGroup, Tags: showTags(r.Tags),
+		DeregisteredCount: int64(r.Deregistered),
 	}
 	if !r.ExpiresAt.IsZero() {
 		a.TimeToLiveInHours = int64(r.ExpiresAt.Sub(r.CreatedAt).Hours())
@@ -169,7 +201,7 @@ func describeActivation(r *core.RegistrationCode) activation {
 // showActivation renders the id of a registration code, which this vendor writes as a UUID.
 func showActivation(id core.ID) string { return strings.ToUpper(id.UUID()) }
 
-// activationID reads an id for a filter. What cannot be an id becomes zero, which nothing has.
+// activationID reads an id. What cannot be an id becomes zero, which nothing has.
 func activationID(s string) core.ID {
 	id, _ := core.ParseUUID(s)
 	return id

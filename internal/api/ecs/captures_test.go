@@ -27,7 +27,12 @@ var answered = map[string]string{
 	"DeleteCommand":             "InvalidCmdId.NotFound",
 	"StopInvocation":            "InvalidInvokeId.NotFound",
 	"ModifyInvocationAttribute": "InvalidAction.NotFound",
+	"DisableActivation":         "ActivationId.NotFound",
+	"DeleteActivation":          "ActivationId.NotFound",
 }
+
+// joined is the machine that the recorded requests rename and then remove.
+const joined = "mi-hz018jrc1o00001"
 
 // TestCaptures sends every recorded request for this product to the dialect, at the time it was signed for.
 func TestCaptures(t *testing.T) {
@@ -36,7 +41,8 @@ func TestCaptures(t *testing.T) {
 	for _, name := range []string{
 		"CreateCommand", "DescribeCommands", "ModifyCommand", "DeleteCommand", "RunCommand", "InvokeCommand", "StopInvocation",
 		"DescribeInvocations", "DescribeInvocationResults", "DescribeCloudAssistantStatus", "DescribeManagedInstances", "CreateActivation",
-		"DescribeActivations", "DescribeRegions",
+		"DescribeActivations", "DescribeRegions", "DisableActivation", "DeleteActivation", "ModifyManagedInstance", "DeregisterManagedInstance",
+		"DescribeInstances",
 	} {
 		built[name] = true
 	}
@@ -75,6 +81,7 @@ func TestCaptures(t *testing.T) {
 					t.Errorf("%s: %d %s", r.Name, w.Code, w.Body)
 				case want == "":
 					checkStored(t, s, r.Action)
+					checkShown(t, r.Action, w.Body.String())
 				}
 			}
 		})
@@ -102,7 +109,7 @@ func TestPublishedExample(t *testing.T) {
 func stageCapture(t *testing.T) *scene.Scene {
 	t.Helper()
 	s := scene.New(t)
-	s.Online(s.Node("i-bp1aaaaaaaaaaaaaaaaa"), s.Node("i-bp1bbbbbbbbbbbbbbbbb"))
+	s.Online(s.Node("i-bp1aaaaaaaaaaaaaaaaa"), s.Node("i-bp1bbbbbbbbbbbbbbbbb"), s.Node(joined))
 	if _, err := s.Service.CreateKey(t.Context(), scene.Account, "root", "stsid", capture.Secret(t, "stsid")); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +174,15 @@ func checkStored(t *testing.T, s *scene.Scene, action string) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("command (-want +got):\n%s", diff)
 		}
+	case "ModifyManagedInstance":
+		found, err := s.Service.NodesByID(t.Context(), s.Caller, []string{joined})
+		if err != nil || found[joined].Name != "web-01" {
+			t.Errorf("renamed %+v: %v", found, err)
+		}
+	case "DeregisterManagedInstance":
+		if found, err := s.Service.NodesByID(t.Context(), s.Caller, []string{joined}); err != nil || len(found) > 0 {
+			t.Errorf("removed, but found %+v: %v", found, err)
+		}
 	case "CreateActivation":
 		rows, _, err := s.Service.Registrations(t.Context(), s.Caller, core.RegistrationFilter{NamePrefix: "lab"}, core.PageSpec{Limit: 1})
 		if err != nil || len(rows) != 1 {
@@ -174,6 +190,21 @@ func checkStored(t *testing.T, s *scene.Scene, action string) {
 		}
 		if r := rows[0]; r.Limit != 10 || r.ExpiresAt.Sub(r.CreatedAt) != 4*time.Hour || r.Networks[0].String() != "0.0.0.0/0" || r.Tags[0].Value != "v" {
 			t.Errorf("activation %+v", r)
+		}
+	}
+}
+
+// checkShown looks at the answers that say how a request was understood and leave nothing in the store.
+func checkShown(t *testing.T, action, body string) {
+	t.Helper()
+	want := map[string][]string{
+		"DescribeInstances":         {`"TotalCount":1,"PageNumber":1,"PageSize":10,"NextToken":""`, `[{"InstanceId":"i-bp1aaaaaaaaaaaaaaaaa",`},
+		"ModifyManagedInstance":     {`"Instance":{"InstanceId":"` + joined + `","InstanceName":"web-01"}`},
+		"DeregisterManagedInstance": {`"Instance":{"InstanceId":"` + joined + `","InstanceName":"web-01",`},
+	}
+	for _, part := range want[action] {
+		if !strings.Contains(body, part) {
+			t.Errorf("%s: no %s in %s", action, part, body)
 		}
 	}
 }

@@ -190,6 +190,10 @@ var variants = map[variant]alibaba.Answer{
 		"InstanceName.ExceedLimit", "Default instance name prefix length exceeds.",
 	),
 
+	{"DeregisterManagedInstance", core.ReasonTargetNotFound}: alibaba.NotFound(
+		"InvalidInstance.NotFound", "The specified instance id does not exist.",
+	),
+
 	{"DescribeCloudAssistantStatus", core.ReasonPageNumber}: alibaba.Forbidden(
 		"InvalidParam.PageNumber", "The specified parameter is invalid.",
 	),
@@ -217,6 +221,17 @@ var variants = map[variant]alibaba.Answer{
 	{"InvokeCommand", core.ReasonParamNameInvalid}: notMatched,
 	{"InvokeCommand", core.ReasonWorkDirInvalid}: alibaba.BadRequest(
 		"InvalidParameter.WorkingDir", "The specified parameter WorkingDir is not valid.",
+	),
+
+	{"ModifyManagedInstance", core.ReasonNameInvalid}: alibaba.BadRequest(
+		"InstanceName.InvalidPattern", "The specified instance name pattern invalid.",
+	),
+	// The vendor's page cuts this code off; it is taken from CreateActivation.
+	{"ModifyManagedInstance", core.ReasonNameTooLong}: alibaba.BadRequest(
+		"InstanceName.ExceedLimit", "The specified instance name length exceeds.",
+	),
+	{"ModifyManagedInstance", core.ReasonTargetNotFound}: alibaba.NotFound(
+		"InvalidInstance.NotFound", "The specified instances id does not exist.",
 	),
 
 	{"StopInvocation", core.ReasonTargetNotFound}: noInstanceID,

@@ -12,8 +12,8 @@ import (
 )
 
 // mistakes are calls that are refused, each with the vendor's status, code and message. The scene has the machines i-linux and i-windows,
-// the command CMD without parameters and the command PARAMS with the parameter name, both on no machine, and the invocation RUN, open on
-// i-linux.
+// the command CMD without parameters and the command PARAMS with the parameter name, both on no machine, the invocation RUN, open on
+// i-linux, and the activation USED, with which i-linux joined.
 var mistakes = []struct {
 	action  string
 	params  []string // changes to a call that works
@@ -328,11 +328,73 @@ var mistakes = []struct {
 	{"CreateActivation", []string{"ClientToken", "ü"}, 400, "InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."},
 	{"CreateActivation", []string{"Tag.1.Key", ""}, 400, "MissingParameter.TagKey", "You must specify Tag.N.Key."},
 
+	{"DisableActivation", []string{"ActivationId", "-"}, 400, "MissingActivationId", "ActivationId is mandatory for this action."},
+	{"DisableActivation", []string{"ActivationId", "x"}, 404, "ActivationId.NotFound", "The specified activation id does not exist."},
+	{"DisableActivation", []string{"ActivationId", nobody}, 404, "ActivationId.NotFound", "The specified activation id does not exist."},
+	{"DeleteActivation", []string{"ActivationId", "-"}, 400, "MissingActivationId", "ActivationId is mandatory for this action."},
+	{"DeleteActivation", []string{"ActivationId", "x"}, 404, "ActivationId.NotFound", "The specified activation id does not exist."},
+	{"DeleteActivation", []string{"ActivationId", nobody}, 404, "ActivationId.NotFound", "The specified activation id does not exist."},
+	{"DeleteActivation", []string{"ActivationId", "USED"}, 403, "ActivationId.InUse", "The specified activation id is in use."},
+
+	{"ModifyManagedInstance", []string{"InstanceId", "-"}, 400, "MissingInstanceId", "InstanceId is mandatory for this action."},
+	{"ModifyManagedInstance", []string{"InstanceId", "mi-nobody"}, 404, "InvalidInstance.NotFound", "The specified instances id does not exist."},
+	{"ModifyManagedInstance", []string{"InstanceName", "-"}, 400, "MissingInstanceName", "InstanceName is mandatory for this action."},
+	{"ModifyManagedInstance", []string{"InstanceName", "a"}, 400, "InstanceName.ExceedLimit", "The specified instance name length exceeds."},
+	{"ModifyManagedInstance", []string{"InstanceName", strings.Repeat("a", 129)}, 400, "InstanceName.ExceedLimit", "The specified instance name length exceeds."},
+	{"ModifyManagedInstance", []string{"InstanceName", "1abc"}, 400, "InstanceName.InvalidPattern", "The specified instance name pattern invalid."},
+	{"ModifyManagedInstance", []string{"InstanceName", "a/b"}, 400, "InstanceName.InvalidPattern", "The specified instance name pattern invalid."},
+	{"ModifyManagedInstance", []string{"InstanceName", "a\xff"}, 400, "InstanceName.InvalidPattern", "The specified instance name pattern invalid."},
+	{"ModifyManagedInstance", []string{"InstanceName", "https://a"}, 400, "InstanceName.InvalidPattern", "The specified instance name pattern invalid."},
+
+	{"DeregisterManagedInstance", []string{"InstanceId", "-"}, 400, "MissingInstanceId", "InstanceId is mandatory for this action."},
+	{"DeregisterManagedInstance", []string{"InstanceId", "mi-nobody"}, 404, "InvalidInstance.NotFound", "The specified instance id does not exist."},
+	{
+		"DeregisterManagedInstance",
+		[]string{"ClientToken", strings.Repeat("x", 65)},
+		400,
+		"InvalidClientToken.Malformed", "The specified parameter clientToken is not valid.",
+	},
+	{"DeregisterManagedInstance", []string{"ClientToken", "ü"}, 400, "InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."},
+
+	{"DescribeInstances", []string{"InstanceIds", "i-linux"}, 400, "InvalidParameter.InstanceIds", "The specified parameter InstanceIds is not valid."},
+	{"DescribeInstances", []string{"InstanceIds", "[1]"}, 400, "InvalidParameter.InstanceIds", "The specified parameter InstanceIds is not valid."},
+	{"DescribeInstances", []string{"InstanceIds.1", "i-linux"}, 400, "InvalidParameter.InstanceIds", "The specified parameter InstanceIds is not valid."},
+	{"DescribeInstances", []string{"InstanceIds", array(101)}, 403, "InstanceIds.ExceedLimit", "The number of instance IDs exceeds the upper limit."},
+	{
+		"DescribeInstances",
+		[]string{"PrivateIpAddresses", `{"a":1}`},
+		400,
+		"InvalidParameter.PrivateIpAddresses", "The specified parameter PrivateIpAddresses is not valid.",
+	},
+	{
+		"DescribeInstances",
+		[]string{"PrivateIpAddresses", array(101)},
+		400,
+		"InvalidParameter.PrivateIpAddresses", "The specified parameter PrivateIpAddresses is not valid.",
+	},
+	{"DescribeInstances", []string{"PageNumber", "0"}, 400, "InvalidParam.PageNumber", "The specified parameter is invalid."},
+	{"DescribeInstances", []string{"PageNumber", "x"}, 400, "InvalidParam.PageNumber", "The specified parameter is invalid."},
+	{"DescribeInstances", []string{"PageSize", "0"}, 400, "InvalidParam.PageSize", "The specified parameter is invalid."},
+	{"DescribeInstances", []string{"PageSize", "101"}, 400, "InvalidParam.PageSize", "The specified parameter is invalid."},
+	{"DescribeInstances", []string{"MaxResults", "ten"}, 400, "InvalidParameter.MaxResults", "The specified parameter MaxResults is not valid."},
+	{"DescribeInstances", []string{"NextToken", "AAAAAdDWBF2"}, 400, "InvalidParameter.NextToken", "The specified parameter NextToken is not valid."},
+	{"DescribeInstances", tags("Tag", 21), 400, "NumberExceed.Tags", "The Tags parameter number is exceed."},
+	{"DescribeInstances", []string{"Tag.1.Key", "k", "Tag.2.Key", "k"}, 400, "Duplicate.TagKey", "The Tag.N.Key contain duplicate key."},
+	{"DescribeInstances", []string{"Tag.1.Value", "v"}, 400, "MissingParameter.TagKey", "You must specify Tag.N.Key."},
+	{"DescribeInstances", []string{"Tag.1.Key", "acs:x"}, 400, "InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid."},
+	{"DescribeInstances", []string{"Tag.1.Key", "k", "Tag.1.Value", "http://x"}, 400, "InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid."},
+	{"DescribeInstanceStatus", list("InstanceId", many(101)...), 403, "InstanceIds.ExceedLimit", "The number of instance IDs exceeds the upper limit."},
+
 	{"StartTerminalSession", nil, 404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."},
 }
 
 const badName = "Invalid parameter name. The name can contain only lowercase letters (a to z), uppercase letters (A to Z), numbers (0 to 9), " +
 	"hyphens (-), and underscores (_)."
+
+// nobody is the id of an activation that does not exist.
+const nobody = "4ECEEE12-56F1-4FBC-9AB1-890F12340000"
+
+func array(n int) string { return `["` + strings.Join(many(n), `","`) + `"]` }
 
 func object(n int) string {
 	pairs := make([]string, n)
@@ -369,7 +431,10 @@ func tags(name string, n int) []string {
 // stage sets the scene of the mistakes and returns a call of each action that works.
 func stage(t *testing.T, s *scene.Scene, c *caller.Client) map[string]caller.Params {
 	t.Helper()
-	s.Online(s.Node("i-linux"), s.NodeOn(core.Windows, "i-windows"))
+	linux := s.Node("i-linux")
+	s.Online(linux, s.NodeOn(core.Windows, "i-windows"))
+	var open struct{ ActivationId string }
+	c.Call("CreateActivation", nil).Into(t, &open)
 	create := caller.Params{"Name": "n", "Type": "RunShellScript", "CommandContent": "ZWNobw=="}
 	command := func(p caller.Params) string {
 		var made struct{ CommandId string }
@@ -387,7 +452,13 @@ func stage(t *testing.T, s *scene.Scene, c *caller.Client) map[string]caller.Par
 		"ModifyCommand":  {"CommandId": plain},
 		"DeleteCommand":  {"CommandId": plain},
 		"StopInvocation": {"InvokeId": started.InvokeId},
-		"names":          {"PARAMS": params, "BUSY": busy, "RUN": started.InvokeId},
+
+		"DisableActivation":         {"ActivationId": open.ActivationId},
+		"DeleteActivation":          {"ActivationId": open.ActivationId},
+		"ModifyManagedInstance":     {"InstanceId": "i-linux", "InstanceName": "web"},
+		"DeregisterManagedInstance": {"InstanceId": "i-linux"},
+
+		"names": {"PARAMS": params, "BUSY": busy, "RUN": started.InvokeId, "USED": linux.Registration.UUID()},
 	}
 }
 
@@ -422,7 +493,7 @@ func TestPagingMistakes(t *testing.T) {
 	_, c := open(t)
 	for action, status := range map[string]int{
 		"DescribeCommands": 400, "DescribeInvocations": 400, "DescribeInvocationResults": 400, "DescribeActivations": 400,
-		"DescribeManagedInstances": 400, "DescribeCloudAssistantStatus": 403,
+		"DescribeManagedInstances": 400, "DescribeInstanceStatus": 400, "DescribeCloudAssistantStatus": 403,
 	} {
 		for _, m := range []struct {
 			params        caller.Params
@@ -467,13 +538,19 @@ func TestRegionIsWanted(t *testing.T) {
 	_, c := open(t)
 	delete(c.Common, "RegionId")
 	full := caller.Params{
-		"CommandId": "c-x", "InvokeId": "t-x", "Type": "RunShellScript", "CommandContent": "x", "Name": "x",
+		"CommandId": "c-x", "InvokeId": "t-x", "Type": "RunShellScript", "CommandContent": "x", "Name": "x", "ActivationId": "x",
+		"InstanceName": "x",
 	}
 	for _, action := range []string{
 		"CreateCommand", "DescribeCommands", "ModifyCommand", "DeleteCommand", "RunCommand", "InvokeCommand", "StopInvocation",
 		"DescribeInvocations", "DescribeInvocationResults", "DescribeCloudAssistantStatus", "DescribeManagedInstances",
-		"CreateActivation", "DescribeActivations",
+		"CreateActivation", "DescribeActivations", "DisableActivation", "DeleteActivation", "ModifyManagedInstance",
+		"DeregisterManagedInstance", "DescribeInstances", "DescribeInstanceStatus",
 	} {
+		full := full
+		if strings.HasSuffix(action, "ManagedInstance") { // elsewhere it is a list
+			full = full.With("InstanceId", "x")
+		}
 		if a := c.Call(action, full); a.Status != 400 || a.Code != "MissingRegionId" {
 			t.Errorf("%s without a region: %d %s", action, a.Status, a.Code)
 		}

@@ -138,9 +138,11 @@ func (d *Dialect) describeManagedInstances(
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]managedInstance, len(nodes))
+	now := d.service.Now()
+	shown := make([]listedInstance, len(nodes))
 	for i := range nodes {
-		shown[i] = d.showManaged(&nodes[i], loads[nodes[i].Key])
+		n := &nodes[i]
+		shown[i] = listedInstance{managedInstance: showManaged(n, loads[n.Key]), Connected: n.Online(now), Tags: showTags(n.Tags)}
 	}
 	return &describeManagedInstancesResponse{paged: req.answer(page, info), Instances: shown}, nil
 }
@@ -165,18 +167,49 @@ func (req *describeManagedInstancesRequest) filter() (core.NodeFilter, error) {
 	return f, core.CheckTags(f.Tags, alibaba.MaxTags)
 }
 
-func (d *Dialect) showManaged(n *core.Node, load core.NodeLoad) managedInstance {
+func showManaged(n *core.Node, load core.NodeLoad) managedInstance {
 	m := managedInstance{
 		InstanceId: api.ShowNode(nodePrefix, n.ID), InstanceName: n.Name, Hostname: n.Hostname, AgentVersion: n.Agent,
 		MachineId: n.MachineID, OsType: showPlatform(n.Platform), OsVersion: n.OSName, InternetIp: n.PublicIP, IntranetIp: n.PrivateIP,
 		RegistrationTime: alibaba.Time(n.RegisteredAt), LastInvokedTime: alibaba.Time(load.LastInvoked),
-		InvocationCount: int64(load.Finished), Connected: n.Online(d.service.Now()), ResourceGroupId: n.ResourceGroup,
-		Tags: showTags(n.Tags),
+		InvocationCount: int64(load.Finished), ResourceGroupId: n.ResourceGroup,
 	}
 	if n.Registration != 0 {
 		m.ActivationId = showActivation(n.Registration)
 	}
 	return m
+}
+
+func (d *Dialect) modifyManagedInstance(
+	ctx context.Context, c core.Caller, req *modifyManagedInstanceRequest,
+) (*modifyManagedInstanceResponse, error) {
+	if err := checkInstanceName(req.InstanceName, maxInstanceName); err != nil {
+		return nil, err
+	}
+	n, err := d.service.RenameNode(ctx, c, api.NodeID(req.InstanceId), req.InstanceName)
+	if err != nil {
+		return nil, err
+	}
+	return &modifyManagedInstanceResponse{Instance: renamedInstance{InstanceId: api.ShowNode(nodePrefix, n.ID), InstanceName: n.Name}}, nil
+}
+
+// deregisterManagedInstance removes a machine and shows it as it was, with what was under way on it counted as over. A ClientToken is
+// checked and has no other use: the machine can be removed only once anyway.
+func (d *Dialect) deregisterManagedInstance(
+	ctx context.Context, c core.Caller, req *deregisterManagedInstanceRequest,
+) (*deregisterManagedInstanceResponse, error) {
+	if err := alibaba.CheckToken(req.ClientToken); err != nil {
+		return nil, err
+	}
+	n, err := d.service.RemoveNode(ctx, c, api.NodeID(req.InstanceId))
+	if err != nil {
+		return nil, err
+	}
+	loads, err := d.service.Loads(ctx, []core.Node{n})
+	if err != nil {
+		return nil, err
+	}
+	return &deregisterManagedInstanceResponse{Instance: showManaged(&n, loads[n.Key])}, nil
 }
 
 // describeRegions lists every region a request may name. All of them are at the address the caller used.

@@ -1,6 +1,8 @@
 package ecs
 
 import (
+	"fmt"
+
 	"errand/internal/api/alibaba"
 	"errand/internal/core"
 )
@@ -8,6 +10,8 @@ import (
 const (
 	defaultPage = 10
 	maxPage     = 50
+	// maxInstancePage is maxPage for DescribeInstances.
+	maxInstancePage = 100
 	// maxOffset bounds what paging by number may skip; callers with more rows use tokens.
 	maxOffset = 100_000
 )
@@ -29,20 +33,30 @@ type paged struct {
 }
 
 // spec checks the parameters. The error of each is its own, and so is the bound it breaks.
-func (p *paging) spec() (core.PageSpec, error) {
+func (p *paging) spec() (core.PageSpec, error) { return p.within(maxPage) }
+
+// bent is spec for the one listing that has longer pages and bends a MaxResults that is out of bounds instead of refusing it.
+func (p *paging) bent() (core.PageSpec, error) {
+	if p.MaxResults != nil {
+		*p.MaxResults = min(max(*p.MaxResults, defaultPage), maxInstancePage)
+	}
+	return p.within(maxInstancePage)
+}
+
+func (p *paging) within(most int64) (core.PageSpec, error) {
 	spec := core.PageSpec{Token: p.NextToken, Limit: defaultPage, Count: true}
 	if p.byToken() {
 		if p.MaxResults != nil {
-			if *p.MaxResults < 1 || *p.MaxResults > maxPage {
-				return spec, alibaba.Invalid(core.ReasonInvalidValue, "MaxResults", "not 1 to 50")
+			if *p.MaxResults < 1 || *p.MaxResults > most {
+				return spec, alibaba.Invalid(core.ReasonInvalidValue, "MaxResults", fmt.Sprintf("not 1 to %d", most))
 			}
 			spec.Limit = int(*p.MaxResults)
 		}
 		return spec, nil
 	}
 	if p.PageSize != nil {
-		if *p.PageSize < 1 || *p.PageSize > maxPage {
-			return spec, alibaba.Invalid(core.ReasonPageSize, "PageSize", "not 1 to 50")
+		if *p.PageSize < 1 || *p.PageSize > most {
+			return spec, alibaba.Invalid(core.ReasonPageSize, "PageSize", fmt.Sprintf("not 1 to %d", most))
 		}
 		spec.Limit = int(*p.PageSize)
 	}

@@ -319,7 +319,13 @@ type describeManagedInstancesRequest struct {
 type describeManagedInstancesResponse struct {
 	alibaba.Reply
 	paged
-	Instances []managedInstance
+	Instances []listedInstance
+}
+
+type listedInstance struct {
+	managedInstance
+	Connected bool
+	Tags      []tag
 }
 
 type managedInstance struct {
@@ -336,9 +342,31 @@ type managedInstance struct {
 	RegistrationTime string
 	LastInvokedTime  string
 	InvocationCount  int64
-	Connected        bool
 	ResourceGroupId  string
-	Tags             []tag
+}
+
+type modifyManagedInstanceRequest struct {
+	located
+	InstanceId   string `alibaba:"required"`
+	InstanceName string `alibaba:"required"`
+}
+
+type modifyManagedInstanceResponse struct {
+	alibaba.Reply
+	Instance renamedInstance
+}
+
+type renamedInstance struct{ InstanceId, InstanceName string }
+
+type deregisterManagedInstanceRequest struct {
+	located
+	InstanceId  string `alibaba:"required"`
+	ClientToken string
+}
+
+type deregisterManagedInstanceResponse struct {
+	alibaba.Reply
+	Instance managedInstance
 }
 
 type createActivationRequest struct {
@@ -371,7 +399,14 @@ type describeActivationsRequest struct {
 type describeActivationsResponse struct {
 	alibaba.Reply
 	paged
-	ActivationList []activation
+	ActivationList []listedActivation
+}
+
+type listedActivation struct {
+	activation
+	Disabled        bool
+	ResourceGroupId string
+	Tags            []tag
 }
 
 type activation struct {
@@ -384,10 +419,96 @@ type activation struct {
 	RegisteredCount   int64
 	DeregisteredCount int64
 	TimeToLiveInHours int64
-	Disabled          bool
-	ResourceGroupId   string
-	Tags              []tag
 }
+
+// activationRequest is the request of DisableActivation and DeleteActivation.
+type activationRequest struct {
+	located
+	ActivationId string `alibaba:"required"`
+}
+
+type disableActivationResponse struct {
+	alibaba.Reply
+	Activation disabledActivation
+}
+
+type disabledActivation struct {
+	activation
+	Disabled bool
+}
+
+type deleteActivationResponse struct {
+	alibaba.Reply
+	Activation activation
+}
+
+type describeInstancesRequest struct {
+	located
+	paging
+	InstanceIds        string // JSON array
+	InstanceName       string // * stands for any text
+	Status             string
+	ZoneId             string
+	PrivateIpAddresses string // JSON array
+	ResourceGroupId    string
+	Tag                []alibaba.Tag
+}
+
+type describeInstancesResponse struct {
+	alibaba.Reply
+	paged
+	Instances instanceSet
+}
+
+type instanceSet struct{ Instance []instance }
+
+// instance has the fields of the vendor's that clients of its Cloud Assistant read. Agents do not report how large a machine is, and the
+// network it is in has no id; those fields stay empty.
+type instance struct {
+	InstanceId      string
+	InstanceName    string
+	HostName        string
+	RegionId        string
+	ZoneId          string
+	Status          string
+	OSType          string
+	OSName          string
+	CreationTime    string
+	StartTime       string
+	InstanceType    string
+	ResourceGroupId string
+	Cpu             int64 // cores
+	Memory          int64 // MiB
+	VpcAttributes   vpcAttributes
+	PublicIpAddress addressSet
+	InnerIpAddress  addressSet // of a kind of network the vendor gave up
+	Tags            tagSet
+}
+
+type vpcAttributes struct {
+	VpcId            string
+	VSwitchId        string
+	PrivateIpAddress addressSet
+}
+
+type addressSet struct{ IpAddress []string }
+
+type describeInstanceStatusRequest struct {
+	located
+	paging
+	InstanceId []string
+	ZoneId     string
+}
+
+type describeInstanceStatusResponse struct {
+	alibaba.Reply
+	paged
+	InstanceStatuses instanceStatusSet
+}
+
+type instanceStatusSet struct{ InstanceStatus []instanceStatus }
+
+type instanceStatus struct{ InstanceId, Status string }
 
 type describeRegionsRequest struct {
 	alibaba.Envelope

@@ -2,7 +2,7 @@ package tat
 
 import "errand/internal/api"
 
-// table lists the actions. The vendor's other ones concern schedules, scenes, quotas and managed instances.
+// table lists the actions. The vendor's other ones concern schedules.
 func (d *Dialect) table() map[string]api.Action {
 	return api.Actions(
 		api.Do("CreateCommand", true, d.decode, d.createCommand),
@@ -20,8 +20,15 @@ func (d *Dialect) table() map[string]api.Action {
 
 		api.Do("DescribeAutomationAgentStatus", false, d.decode, d.describeAutomationAgentStatus),
 		api.Do("DescribeRegions", false, d.decode, d.describeRegions),
+		api.Do("DescribeQuotas", false, d.decode, d.describeQuotas),
+		api.Do("DescribeScenes", false, d.decode, d.describeScenes),
 
 		api.Do("CreateRegisterCode", true, d.decode, d.createRegisterCode),
+		api.Do("DisableRegisterCodes", true, d.decode, d.disableRegisterCodes),
+		api.Do("DeleteRegisterCodes", true, d.decode, d.deleteRegisterCodes),
 		api.Do("DescribeRegisterCodes", false, d.decode, d.describeRegisterCodes),
+		api.Do("ModifyRegisterInstance", true, d.decode, d.modifyRegisterInstance),
+		api.Do("DeleteRegisterInstance", true, d.decode, d.deleteRegisterInstance),
+		api.Do("DescribeRegisterInstances", false, d.decode, d.describeRegisterInstances),
 	)
 }

@@ -238,6 +238,16 @@ func (r reply) want(code string) {
 	}
 }
 
+// known expects an error code that has words of its own.
+func (r reply) known(want string) {
+	r.tb.Helper()
+	r.want(want)
+	s := sentences[code(r.Code)]
+	if r.Code != "" && (s.en == "" || s.zh == "" || !strings.HasPrefix(r.Message, s.en)) {
+		r.tb.Errorf("%s says %q", r.Code, r.Message)
+	}
+}
+
 // object renders a JSON object.
 func object(pairs ...any) string {
 	m := map[string]any{}

@@ -312,12 +312,12 @@ func (d *Dialect) describeCommands(
 // commandQuery is what the store can select by, and what has to be judged row by row.
 type commandQuery struct {
 	core.CommandFilter
-	keep []func(*core.Command) bool
+	keep conditions[core.Command]
 }
 
 // add adds a filter.
 func (q *commandQuery) add(name string, values []string) error {
-	switch kind, key, _ := strings.Cut(name, ":"); kind {
+	switch name {
 	case "command-id":
 		ids, err := commandIDs(values, name)
 		if err != nil {
@@ -350,61 +350,21 @@ func (q *commandQuery) add(name string, values []string) error {
 		}
 	case "scene-id": // there are no scenes here
 		q.IDs = []core.ID{0}
-	case "tag-key":
-		q.keepTagged(func(t core.Tag) bool { return slices.Contains(values, t.Key) })
-	case "tag-value":
-		q.keepTagged(func(t core.Tag) bool { return slices.Contains(values, t.Value) })
-	case "tag":
-		q.keepTagged(func(t core.Tag) bool { return t.Key == key && slices.Contains(values, t.Value) })
 	default:
-		return unknownFilter(name)
+		match := tagFilter(name, values)
+		if match == nil {
+			return unknownFilter(name)
+		}
+		q.keep = append(q.keep, func(cmd *core.Command) bool { return slices.ContainsFunc(cmd.Tags, match) })
 	}
 	return nil
 }
 
-func (q *commandQuery) keepTagged(match func(core.Tag) bool) {
-	q.keep = append(q.keep, func(cmd *core.Command) bool { return slices.ContainsFunc(cmd.Tags, match) })
-}
-
-func (q *commandQuery) kept(cmd *core.Command) bool {
-	for _, keep := range q.keep {
-		if !keep(cmd) {
-			return false
-		}
-	}
-	return true
-}
-
-// scanned is how many commands are read at a time when they have to be judged one by one. The vendor allows 500 commands in all.
-const scanned = 500
-
 // listCommands reads a page of commands and counts all that match.
 func (d *Dialect) listCommands(ctx context.Context, c core.Caller, q *commandQuery, page core.PageSpec) ([]core.Command, int, error) {
-	if len(q.keep) == 0 {
-		rows, info, err := d.env.Service.Commands(ctx, c, q.CommandFilter, page)
-		return rows, info.Total, err
-	}
-	var rows []core.Command
-	total := 0
-	for scan := (core.PageSpec{Limit: scanned}); ; {
-		batch, info, err := d.env.Service.Commands(ctx, c, q.CommandFilter, scan)
-		if err != nil {
-			return nil, 0, err
-		}
-		for i := range batch {
-			if !q.kept(&batch[i]) {
-				continue
-			}
-			if total >= page.Offset && len(rows) < page.Limit {
-				rows = append(rows, batch[i])
-			}
-			total++
-		}
-		if info.Next == "" {
-			return rows, total, nil
-		}
-		scan.Token = info.Next
-	}
+	return scan(page, q.keep, func(spec core.PageSpec) ([]core.Command, core.PageInfo, error) {
+		return d.env.Service.Commands(ctx, c, q.CommandFilter, spec)
+	})
 }
 
 // previewReplacedCommandContent shows what would run, without running it.

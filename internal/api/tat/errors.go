@@ -40,6 +40,7 @@ const (
 // The codes of this service.
 const (
 	codeTagOperation       code = "FailedOperation.TagOperationFailed"
+	codeNoFilter           code = "InvalidFilter"
 	codeConflict           code = "InvalidParameter.ConflictParameter"
 	codeUserOfRun          code = "InvalidParameter.InvalidUsername"
 	codeConfDuplicated     code = "InvalidParameter.ParameterNameDuplicated"
@@ -58,6 +59,9 @@ const (
 	codeBucketURL          code = "InvalidParameterValue.InvalidOutputCOSBucketUrl"
 	codeKeyPrefix          code = "InvalidParameterValue.InvalidOutputCOSKeyPrefix"
 	codeRegisterCodeID     code = "InvalidParameterValue.InvalidRegisterCodeId"
+	codeRegisterInstanceID code = "InvalidParameterValue.InvalidRegisterInstanceId"
+	codeSceneID            code = "InvalidParameterValue.InvalidSceneId"
+	codeSceneName          code = "InvalidParameterValue.InvalidSceneName"
 	codeUser               code = "InvalidParameterValue.InvalidUsername"
 	codeWorkingDirectory   code = "InvalidParameterValue.InvalidWorkingDirectory"
 	codeLackOfInfo         code = "InvalidParameterValue.LackOfParameterInfo"
@@ -80,9 +84,11 @@ const (
 	codeNoInstance         code = "ResourceNotFound.InstanceNotFound"
 	codeNoInvocation       code = "ResourceNotFound.InvocationNotFound"
 	codeNoRegisterCode     code = "ResourceNotFound.RegisterCodesNotFoundCode"
+	codeNoRegisterInstance code = "ResourceNotFound.RegisterInstanceNotFoundCode"
 	codeAgentNotInstalled  code = "ResourceUnavailable.AgentNotInstalled"
 	codeAgentNotOnline     code = "ResourceUnavailable.AgentStatusNotOnline"
 	codeCommandInExecuting code = "ResourceUnavailable.CommandInExecuting"
+	codeQuotaName          code = "ResourceUnavailable.InvalidResourceQuotaResourceCode"
 	codeNoQuota            code = "ResourceUnavailable.UserHasNoQuotaCode"
 	codeDenied             code = "UnauthorizedOperation.CamAuthFailed"
 )

@@ -13,6 +13,7 @@ const (
 	invocationPrefix = "inv-"
 	taskPrefix       = "invt-"
 	instancePrefix   = "rins-"
+	scenePrefix      = "sc-"
 )
 
 const maxIDs = 100 // in one list; https://www.tencentcloud.com/document/product/1147/46696
@@ -25,6 +26,7 @@ var (
 	commandShape    = regexp.MustCompile(`^` + commandPrefix + foreignID)
 	invocationShape = regexp.MustCompile(`^` + invocationPrefix + foreignID)
 	taskShape       = regexp.MustCompile(`^` + taskPrefix + foreignID)
+	sceneShape      = regexp.MustCompile(`^` + scenePrefix + foreignID)
 	uuidShape       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 	// instanceShape is what operators may name a node.
@@ -79,12 +81,40 @@ func commandID(s *string) (core.ID, error) {
 
 // instanceIDs reads a list of node ids.
 func instanceIDs(list []string, field string) ([]string, error) {
-	for _, s := range list {
-		if !instanceShape.MatchString(s) {
-			return nil, refuse(codeInstanceID, field, "%.64q", s)
-		}
+	if err := shaped(list, field, codeInstanceID, instanceShape); err != nil {
+		return nil, err
 	}
 	return api.NodeIDs(list), nil
+}
+
+// registerInstanceIDs reads a list of node ids in the actions on managed instances, which have a code of their own.
+func registerInstanceIDs(list []string, field string) ([]string, error) {
+	if err := shaped(list, field, codeRegisterInstanceID, instanceShape); err != nil {
+		return nil, err
+	}
+	return api.NodeIDs(list), nil
+}
+
+// registerInstanceID reads the id of the managed instance that an action is about.
+func registerInstanceID(s *string) (string, error) {
+	if s == nil {
+		return "", missing("InstanceId")
+	}
+	ids, err := registerInstanceIDs([]string{*s}, "InstanceId")
+	if err != nil {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+// shaped refuses ids that are malformed.
+func shaped(list []string, field string, c code, shape *regexp.Regexp) error {
+	for _, s := range list {
+		if !shape.MatchString(s) {
+			return refuse(c, field, "%.64q", s)
+		}
+	}
+	return nil
 }
 
 // targets reads the instances of a run.

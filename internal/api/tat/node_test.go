@@ -1,10 +1,8 @@
 package tat
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -90,71 +88,5 @@ func TestDescribeAutomationAgentStatus(t *testing.T) {
 				t.Errorf("%d in all, want %d (-want +got):\n%s", resp.TotalCount, try.total, diff)
 			}
 		})
-	}
-}
-
-func TestRegisterCodes(t *testing.T) {
-	t.Parallel()
-	c := newClient(t)
-	first := ok[createRegisterCodeResponse](c.call("CreateRegisterCode", `{}`))
-	second := ok[createRegisterCodeResponse](c.call("CreateRegisterCode", object(
-		"Description", "rack 7", "InstanceNamePrefix", "web", "RegisterLimit", 2, "EffectiveTime", 100000, "IpAddressRange", "10.1.2.3/8",
-	)))
-	third := ok[createRegisterCodeResponse](c.call("CreateRegisterCode", object("IpAddressRange", "192.0.2.1", "EffectiveTime", 99999)))
-	id, known := core.ParseUUID(second.RegisterCodeId)
-	if !known || second.RegisterCodeValue == first.RegisterCodeValue {
-		t.Fatalf("%+v", second)
-	}
-	n, err := c.scene.Service.Register(t.Context(), core.Enrolment{
-		Code: id, Secret: second.RegisterCodeValue, PublicKey: "p", Source: netip.MustParseAddr("10.9.9.9"), Facts: core.Facts{Platform: core.Linux},
-	})
-	if err != nil || n.Name != "web-1" {
-		t.Fatalf("%+v, %v", n, err)
-	}
-	c.scene.Advance(4 * time.Hour)
-	want := golden(t, `{"TotalCount": 3, "RegisterCodeSet": [
-		{"RegisterCodeId": "`+third.RegisterCodeId+`", "Description": "", "InstanceNamePrefix": "", "RegisterLimit": 10,
-			"ExpiredTime": "2038-04-19T20:41:40Z", "IpAddressRange": "192.0.2.1", "Enabled": true, "RegisteredCount": 0,
-			"CreatedTime": "2026-11-22T05:41:40Z", "UpdatedTime": "2026-11-22T05:41:40Z"},
-		{"RegisterCodeId": "`+second.RegisterCodeId+`", "Description": "rack 7", "InstanceNamePrefix": "web", "RegisterLimit": 2,
-			"ExpiredTime": null, "IpAddressRange": "10.0.0.0/8", "Enabled": true, "RegisteredCount": 1,
-			"CreatedTime": "2026-11-22T05:41:40Z", "UpdatedTime": "2026-11-22T05:41:40Z"},
-		{"RegisterCodeId": "`+first.RegisterCodeId+`", "Description": "", "InstanceNamePrefix": "", "RegisterLimit": 10,
-			"ExpiredTime": "2026-11-22T09:41:40Z", "IpAddressRange": "", "Enabled": false, "RegisteredCount": 0,
-			"CreatedTime": "2026-11-22T05:41:40Z", "UpdatedTime": "2026-11-22T05:41:40Z"}
-	]}`)
-	if diff := cmp.Diff(want, raw(c.call("DescribeRegisterCodes", `{}`))); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	foreign := "4eceee12-56f1-4fbc-9ab1-890f74942176"
-	got := ok[describeRegisterCodesResponse](c.call("DescribeRegisterCodes", object(
-		"RegisterCodeIds", []string{strings.ToUpper(first.RegisterCodeId), foreign})))
-	if got.TotalCount != 1 || got.RegisterCodeSet[0].RegisterCodeId != first.RegisterCodeId {
-		t.Errorf("%+v", got)
-	}
-	for name, try := range map[string]struct{ action, body, code string }{
-		"description of 128":  {"CreateRegisterCode", object("Description", strings.Repeat("字", 128)), ""},
-		"description of 129":  {"CreateRegisterCode", object("Description", strings.Repeat("字", 129)), "InvalidParameterValue.TooLong"},
-		"prefix of 32":        {"CreateRegisterCode", object("InstanceNamePrefix", strings.Repeat("x", 32)), ""},
-		"prefix of 33":        {"CreateRegisterCode", object("InstanceNamePrefix", strings.Repeat("x", 33)), "InvalidParameterValue.TooLong"},
-		"limit of 0":          {"CreateRegisterCode", `{"RegisterLimit":0}`, "InvalidParameterValue.TooSmall"},
-		"limit of 1":          {"CreateRegisterCode", `{"RegisterLimit":1}`, ""},
-		"limit of 10000":      {"CreateRegisterCode", `{"RegisterLimit":10000}`, ""},
-		"limit of 10001":      {"CreateRegisterCode", `{"RegisterLimit":10001}`, "InvalidParameterValue.TooLarge"},
-		"no hours":            {"CreateRegisterCode", `{"EffectiveTime":0}`, "InvalidParameterValue.TooSmall"},
-		"one hour":            {"CreateRegisterCode", `{"EffectiveTime":1}`, ""},
-		"no network":          {"CreateRegisterCode", `{"IpAddressRange":"here"}`, "InvalidParameter"},
-		"network of IPv6":     {"CreateRegisterCode", `{"IpAddressRange":"2001:db8::/32"}`, "InvalidParameter"},
-		"network too narrow":  {"CreateRegisterCode", `{"IpAddressRange":"10.0.0.1/33"}`, "InvalidParameter"},
-		"malformed id":        {"DescribeRegisterCodes", object("RegisterCodeIds", []string{"x"}), "InvalidParameterValue.InvalidRegisterCodeId"},
-		"101 ids":             {"DescribeRegisterCodes", object("RegisterCodeIds", repeat(foreign, 101)), "InvalidParameterValue.TooLong"},
-		"page of 0":           {"DescribeRegisterCodes", `{"Limit":0}`, "InvalidParameterValue.TooSmall"},
-		"page below 0":        {"DescribeRegisterCodes", `{"Limit":-1}`, "InvalidParameterValue.TooSmall"},
-		"offset below 0":      {"DescribeRegisterCodes", `{"Offset":-1}`, "InvalidParameterValue.TooSmall"},
-		"page of 101":         {"DescribeRegisterCodes", `{"Limit":101}`, "InvalidParameterValue.TooLarge"},
-		"filters, not here":   {"DescribeRegisterCodes", `{"Filters":[]}`, "UnknownParameter"},
-		"disabling, not here": {"DisableRegisterCodes", `{}`, "InvalidAction"},
-	} {
-		t.Run(name, func(t *testing.T) { c.call(try.action, try.body).want(try.code) })
 	}
 }

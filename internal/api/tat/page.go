@@ -1,6 +1,8 @@
 package tat
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"errand/internal/core"
@@ -74,6 +76,64 @@ func (l *listing) eachFilter(tooMany code, read func(name string, values []strin
 
 func unknownFilter(name string) error {
 	return refuse(codeFilter, "Filters", "no filter %.64q here", name)
+}
+
+// tagFilter is what a filter by tags asks of one tag; nil if it is not such a filter.
+func tagFilter(name string, values []string) func(core.Tag) bool {
+	switch key, exact := strings.CutPrefix(name, "tag:"); {
+	case exact:
+		return func(t core.Tag) bool { return t.Key == key && slices.Contains(values, t.Value) }
+	case name == "tag-key":
+		return func(t core.Tag) bool { return slices.Contains(values, t.Key) }
+	case name == "tag-value":
+		return func(t core.Tag) bool { return slices.Contains(values, t.Value) }
+	default:
+		return nil
+	}
+}
+
+// conditions are what the store cannot select by. A row has to meet them all.
+type conditions[T any] []func(*T) bool
+
+func (list conditions[T]) hold(row *T) bool {
+	for _, holds := range list {
+		if !holds(row) {
+			return false
+		}
+	}
+	return true
+}
+
+// scanned is how many rows are read at a time when they have to be judged one by one. The vendor allows 500 commands in all.
+const scanned = 500
+
+// scan reads a page of a listing and counts all rows that match. read is the listing as the store selects it.
+func scan[T any](
+	page core.PageSpec, keep conditions[T], read func(core.PageSpec) ([]T, core.PageInfo, error),
+) (rows []T, total int, err error) {
+	if len(keep) == 0 {
+		rows, info, err := read(page)
+		return rows, info.Total, err
+	}
+	for spec := (core.PageSpec{Limit: scanned}); ; {
+		batch, info, err := read(spec)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range batch {
+			if !keep.hold(&batch[i]) {
+				continue
+			}
+			if total >= page.Offset && len(rows) < page.Limit {
+				rows = append(rows, batch[i])
+			}
+			total++
+		}
+		if info.Next == "" {
+			return rows, total, nil
+		}
+		spec.Token = info.Next
+	}
 }
 
 // narrow adds alternatives to a selection; nil selects everything. Where nothing is left it selects nobody, whom nothing matches.

@@ -266,6 +266,30 @@ type agentInfo struct {
 	SupportFeatures   []string
 }
 
+type describeQuotasRequest struct{ ResourceNames []string }
+
+type describeQuotasResponse struct {
+	answer
+	GeneralResourceQuotaSet []quota
+}
+
+type quota struct {
+	ResourceName       string
+	ResourceQuotaUsed  int64
+	ResourceQuotaTotal int64
+}
+
+type describeScenesRequest struct {
+	SceneIds []string
+	listing
+}
+
+type describeScenesResponse struct {
+	answer
+	TotalCount int
+	SceneSet   []struct{} // always empty
+}
+
 type describeRegionsRequest struct{}
 
 type describeRegionsResponse struct {
@@ -291,6 +315,9 @@ type createRegisterCodeResponse struct {
 	RegisterCodeValue string
 }
 
+// registerCodesRequest is what disables or deletes codes.
+type registerCodesRequest struct{ RegisterCodeIds []string }
+
 type describeRegisterCodesRequest struct {
 	RegisterCodeIds []string
 	Offset          *int64
@@ -314,4 +341,37 @@ type registerCodeInfo struct {
 	RegisteredCount    int64
 	CreatedTime        string
 	UpdatedTime        string
+}
+
+type modifyRegisterInstanceRequest struct {
+	InstanceId   *string
+	InstanceName *string
+}
+
+type deleteRegisterInstanceRequest struct{ InstanceId *string }
+
+type describeRegisterInstancesRequest struct {
+	InstanceIds []string
+	listing
+}
+
+type describeRegisterInstancesResponse struct {
+	answer
+	TotalCount          int
+	RegisterInstanceSet []registerInstanceInfo
+}
+
+type registerInstanceInfo struct {
+	RegisterCodeId string
+	InstanceId     string
+	InstanceName   string
+	MachineId      string
+	SystemName     string
+	HostName       string
+	LocalIp        string
+	PublicKey      string
+	Status         string
+	CreatedTime    string
+	UpdatedTime    string
+	Tags           []tag
 }
