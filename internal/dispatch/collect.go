@@ -43,7 +43,7 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		}
 		d.count("hello")
 		d.clock(node, m.Clock)
-		d.hellos.put(hello{node, m})
+		d.admit(d.hellos.put(hello{node, m}))
 	case protocol.KindBeat:
 		m, err := protocol.DecodeBeat(msg)
 		if err != nil {
@@ -57,14 +57,14 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 			return err
 		}
 		d.count("received")
-		d.small.put(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportReceived})
+		d.queue(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportReceived})
 	case protocol.KindStarted:
 		m, err := protocol.DecodeStarted(msg)
 		if err != nil {
 			return err
 		}
 		d.count("started")
-		d.small.put(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportStarted, At: d.time(node, m.At)})
+		d.queue(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportStarted, At: d.time(node, m.At)})
 	case protocol.KindOutput:
 		m, err := protocol.DecodeOutput(msg)
 		if err != nil {
@@ -89,14 +89,21 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 
 func (d *Dispatcher) count(kind string) { d.metrics.Reports.WithLabelValues(kind).Inc() }
 
-// queue puts a report with output into its lane. A task always has the same bulk lane, so that its pieces stay in order.
+// queue puts a report into its lane. A task always has the same bulk lane, so that its pieces stay in order.
 func (d *Dispatcher) queue(r core.Report) {
 	if len(r.Chunk.Data) < bulkSize {
-		d.small.put(r)
+		d.admit(d.small.put(r))
 		return
 	}
 	lane := (uint64(r.Task.Invocation) + uint64(r.Task.Index)) % bulkLanes
-	d.bulk[lane].put(r)
+	d.admit(d.bulk[lane].put(r))
+}
+
+// admit counts what found no room.
+func (d *Dispatcher) admit(room bool) {
+	if !room {
+		d.metrics.Dropped.Inc()
+	}
 }
 
 // collect commits reports in batches and answers the nodes. A batch that cannot be committed is not answered: the nodes repeat it.

@@ -59,21 +59,28 @@ type Dispatcher struct {
 	done chan error
 }
 
-// bulkLanes is how many tasks' long outputs are written at the same time, apart from everything else.
-const bulkLanes = 4
+const (
+	// bulkLanes is how many tasks' long outputs are written at the same time, apart from everything else.
+	bulkLanes = 4
+	// What nodes say waits in memory for the store. Beyond these numbers it is dropped, so that no node can exhaust the server: nodes repeat
+	// what is not answered, more and more slowly.
+	maxReports = 1 << 17
+	maxBulk    = 128 // in each lane, of at most protocol.MaxMessage each
+	maxHellos  = 1 << 16
+)
 
 // New puts a Dispatcher together.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill,
-		events: newQueue[core.Event](), hellos: newQueue[hello](), small: newQueue[core.Report](),
+		events: newQueue[core.Event](0), hellos: newQueue[hello](maxHellos), small: newQueue[core.Report](maxReports),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
 		done: make(chan error, 1),
 	}
 	for i := range d.bulk {
-		d.bulk[i] = newQueue[core.Report]()
+		d.bulk[i] = newQueue[core.Report](maxBulk)
 	}
-	c.Feed.Listen(d.events.put)
+	c.Feed.Listen(func(e core.Event) { d.events.put(e) })
 	return d
 }
 

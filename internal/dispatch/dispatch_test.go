@@ -259,6 +259,30 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestFlood lets a node say more than there is room for: memory stays bounded, and what was dropped is taken when it is repeated.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	n := r.scene.Node("n")
+	r.scene.Online(n)
+	v := r.run("n")
+	for range maxReports + 10 {
+		r.say(n, &protocol.Received{Task: protocol.Task{Invocation: 1}})
+	}
+	end := &protocol.Finished{Task: wireTask(core.TaskID{Invocation: v.ID}), Outcome: protocol.OutcomeExited}
+	r.say(n, end)
+	if got := len(r.small.items); got != maxReports {
+		t.Errorf("%d reports wait", got)
+	}
+	r.start()
+	for deadline := time.Now().Add(10 * time.Second); r.Open() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the repeated result was not taken")
+		}
+		r.say(n, end)
+	}
+}
+
 func TestClockSkew(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -17,6 +17,7 @@ type Metrics struct {
 	CallSeconds *prometheus.HistogramVec // by dialect and action
 	Delivered   prometheus.Counter       // Run messages handed to the bus, repeats included
 	Reports     *prometheus.CounterVec   // messages from nodes, by kind
+	Dropped     prometheus.Counter       // messages from nodes that found no room; nodes repeat them
 	Batch       prometheus.Histogram     // reports committed together
 	Commit      prometheus.Histogram     // seconds to commit a batch
 	Ended       *prometheus.CounterVec   // tasks that ended, by state
@@ -38,6 +39,9 @@ func NewMetrics(gauges map[string]Gauge) *Metrics {
 		Reports: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "errand_node_messages_total", Help: "Messages received from nodes, by kind.",
 		}, []string{"kind"}),
+		Dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "errand_node_messages_dropped_total", Help: "Messages from nodes for which there was no room; nodes repeat them.",
+		}),
 		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "errand_report_batch_size", Help: "Reports committed in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}),
@@ -48,7 +52,7 @@ func NewMetrics(gauges map[string]Gauge) *Metrics {
 			Name: "errand_tasks_ended_total", Help: "Tasks that ended, by state.",
 		}, []string{"state"}),
 	}
-	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Batch, m.Commit, m.Ended,
+	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Dropped, m.Batch, m.Commit, m.Ended,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: "errand"}))
 	for name, g := range gauges {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: g.Help}, g.Read))
