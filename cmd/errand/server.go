@@ -25,6 +25,7 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8470", "address for callers and enrolment, `HOST:PORT`")
 	flags.StringVar(&f.AgentListen, "agent-listen", "127.0.0.1:8471", "address for agents, `HOST:PORT`")
+	flags.StringVar(&f.DatabaseURL, "database-url", "", "database, sqlite:///`PATH`; left out, errand.db in the data folder")
 	flags.StringVar(&f.Advertise, "agent-advertise", "", "address that agents are told to connect to, `HOST[:PORT]`; left out, the host they enrolled at")
 	flags.StringVar(&f.TLSCert, "tls-cert", "", "certificate `FILE` for HTTPS")
 	flags.StringVar(&f.TLSKey, "tls-key", "", "key `FILE` for HTTPS")

@@ -17,6 +17,7 @@ type Config struct {
 	Data         string // folder for everything that must survive
 	Listen       string // HOST:PORT for callers and enrolment
 	AgentListen  string // HOST:PORT for nodes
+	DatabaseURL  string // sqlite:///PATH; empty: a database in Data
 	Advertise    string // HOST or HOST:PORT that nodes are told to connect to; empty: the host they enrolled at, with AgentListen's port
 	TLSCert      string // file; empty serves plain HTTP
 	TLSKey       string

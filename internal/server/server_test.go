@@ -83,6 +83,8 @@ func TestRefusesToStart(t *testing.T) {
 		"no certificate file":      {func(c *server.Config) { c.TLSCert, c.TLSKey = "/none", "/none" }, "certificate"},
 		"malformed sealing key":    {func(c *server.Config) { c.SealKey = "zz" }, "sealing key"},
 		"short sealing key":        {func(c *server.Config) { c.SealKey = "00" }, "sealing key"},
+		"another database":         {func(c *server.Config) { c.DatabaseURL = "postgres://u:secret@db/errand" }, "SQLite only"},
+		"half a database":          {func(c *server.Config) { c.DatabaseURL = "sqlite://relative" }, "sqlite:///PATH"},
 		"agent address":            {func(c *server.Config) { c.AgentListen = "nonsense" }, "agent address"},
 	}
 	for name, tt := range tests {
@@ -157,6 +159,17 @@ func TestRootKey(t *testing.T) {
 	}
 	if got, err := s.Service.Key(t.Context(), cred.AccessKeyID); err != nil || got.Secret != cred.AccessKeySecret {
 		t.Errorf("after a restart: %v", err)
+	}
+}
+
+func TestDatabaseURL(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	file := filepath.Join(t.TempDir(), "elsewhere.db")
+	c.DatabaseURL = "sqlite://" + file
+	stop(t, start(t, c))
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
 	}
 }
 
