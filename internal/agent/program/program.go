@@ -155,11 +155,19 @@ func supervisor() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find own program: %w", err)
 	}
-	small := filepath.Join(filepath.Dir(exe), "errand-supervise")
-	if info, err := os.Stat(small); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+	if small := beside(exe); small != "" {
 		return small, nil
 	}
 	return exe, nil
+}
+
+// beside returns the small supervisor in the folder of exe, empty if there is none.
+func beside(exe string) string {
+	small := filepath.Join(filepath.Dir(exe), "errand-supervise")
+	if info, err := os.Stat(small); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return ""
+	}
+	return small
 }
 
 func enroll(ctx context.Context, o Options) error {
