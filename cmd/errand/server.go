@@ -31,6 +31,8 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags.StringVar(&f.TLSKey, "tls-key", "", "key `FILE` for HTTPS")
 	flags.BoolVar(&f.InsecureHTTP, "insecure-http", false, "allow plain HTTP on addresses that are not loopback")
 	flags.StringSliceVar(&f.Regions, "region", nil, "region `NAME` that exists here besides the vendors' own; the first is the default")
+	flags.IntVar(&f.RetainDays, "retain-days", 30, "remove results `DAYS` after their command was run; 0 keeps them for ever")
+	flags.IntVar(&f.RetainInvocations, "retain-invocations", 0, "keep the newest `N` invocations of each account and those that have not ended; 0 keeps all")
 	flags.StringVar(&f.level, "log-level", level, "`LEVEL` of the log: debug, info, warn or error")
 }
 
@@ -59,6 +61,9 @@ func newServer() *cobra.Command {
 Everything that must survive is in --data; starting again with the same folder loses nothing. The first start makes
 the root account and its access key: from ERRAND_ROOT_ACCESS_KEY_ID and ERRAND_ROOT_ACCESS_KEY_SECRET if they are set,
 otherwise generated, printed once and kept in DIR/root-credentials.json.
+
+Results leave the database and the disk 30 days after their command was run (--retain-days) and, if a number is set, when an
+account has that many newer ones (--retain-invocations). What has not ended stays.
 
 Every flag can be set by an environment variable: --agent-listen by ERRAND_AGENT_LISTEN, and so on. ERRAND_SEAL_KEY
 (64 hex digits) replaces the sealing key kept in DIR/seal.key.`,

@@ -95,6 +95,11 @@ func (id ID) Time() time.Time {
 	return idEpoch.Add(time.Duration(id>>seqBits) * time.Millisecond)
 }
 
+// firstID is the least id that could be made at t.
+func firstID(t time.Time) ID {
+	return ID(max(t.Sub(idEpoch).Milliseconds(), 0)) << seqBits
+}
+
 func check(id ID) uint32 {
 	h := fnv.New32a()
 	var b [8]byte

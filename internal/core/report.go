@@ -254,6 +254,12 @@ func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now t
 		if err != nil {
 			return nil, err
 		}
+		if !o.known && stored != nil {
+			// The task was removed while its output was being stored.
+			if err := s.blobs.DeleteAll(ctx, outputPrefix(id)); err != nil {
+				return nil, fmt.Errorf("remove output of task %s: %w", id, err)
+			}
+		}
 		if o.spill != nil {
 			return nil, fmt.Errorf("task %s: output moved while it was being stored", id)
 		}
@@ -308,5 +314,9 @@ func segmentKey(id TaskID, off uint64) string {
 }
 
 func outputPrefix(id TaskID) string {
-	return fmt.Sprintf("output/%s/%06x/", id.Invocation, id.Index)
+	return fmt.Sprintf("%s%06x/", invocationPrefix(id.Invocation), id.Index)
+}
+
+func invocationPrefix(id ID) string {
+	return fmt.Sprintf("output/%s/", id)
 }

@@ -16,6 +16,7 @@ type Store interface {
 	Commands
 	Invocations
 	Tasks
+	Tags
 	Close() error
 }
 
@@ -23,6 +24,8 @@ type Store interface {
 type Accounts interface {
 	InsertAccount(ctx context.Context, a Account) error
 	Account(ctx context.Context, id AccountID) (Account, error)
+	// ListAccounts returns all accounts, by id.
+	ListAccounts(ctx context.Context) ([]Account, error)
 	InsertKey(ctx context.Context, k AccessKey) error
 	// Key finds an access key by its public id, in any account.
 	Key(ctx context.Context, id string) (AccessKey, error)
@@ -160,6 +163,15 @@ type Invocations interface {
 	ListInvocations(ctx context.Context, f InvocationFilter, p Page) (rows []Invocation, total int, err error)
 	// OpenInvocations returns those with tasks that have not ended, of all accounts, oldest first.
 	OpenInvocations(ctx context.Context) ([]Invocation, error)
+	// NthInvocation returns the id of an account's newest invocation for 1, of the one before it for 2, and so on; ErrNotFound after the last.
+	NthInvocation(ctx context.Context, account AccountID, n int) (ID, error)
+	// DeleteInvocations deletes invocations of an account that have ended and whose id is less than before, with their tasks, in
+	// one transaction: the oldest first, until most rows or more are gone. It returns their ids, none when there was nothing to delete, and
+	// adds them to RemovedInvocations. How often a command was run does not change.
+	DeleteInvocations(ctx context.Context, account AccountID, before ID, most int) ([]ID, error)
+	// RemovedInvocations returns the ids of deleted invocations, of all accounts, until ForgetInvocations takes them off the list.
+	RemovedInvocations(ctx context.Context) ([]ID, error)
+	ForgetInvocations(ctx context.Context, ids []ID) error
 }
 
 // TaskFilter selects tasks; zero fields select all. Lists are alternatives, fields add up.
@@ -184,6 +196,15 @@ type Tasks interface {
 	ListTasks(ctx context.Context, f TaskFilter, p Page) (rows []Task, total int, err error)
 	// OpenTasks returns the tasks of an invocation that have not ended, by index.
 	OpenTasks(ctx context.Context, id ID) ([]Task, error)
+}
+
+// Tags keeps the tags of all objects that carry some, beside the objects: their times of change stay as they are.
+type Tags interface {
+	// ChangeTags reads the tags of the named objects of an account, lets change decide about each and writes them, all in one transaction
+	// or none of them. Keys are those of Tagged. ErrNotFound if an object is missing or is a node that was removed.
+	ChangeTags(ctx context.Context, account AccountID, kind Kind, keys []int64, change func([]Tag) ([]Tag, error)) error
+	// ListTagged lists objects with their tags. It orders by Key descending (Cursor.A) and counts nothing.
+	ListTagged(ctx context.Context, kind Kind, f TaggedFilter, p Page) ([]Tagged, error)
 }
 
 // Blobs keeps long output outside the rows. Keys are made of [a-z0-9/].

@@ -6,7 +6,10 @@ import (
 )
 
 // CheckTags applies the tag rules that all dialects share, with the dialect's own count.
-func CheckTags(tags []Tag, most int) error {
+func CheckTags(tags []Tag, most int) error { return checkTags(tags, most, 64) }
+
+// checkTags is CheckTags with the length of the longest key, in characters.
+func checkTags(tags []Tag, most, longest int) error {
 	if most > 0 && len(tags) > most {
 		return invalid(ReasonTagCount, "tags", "more than %d", most)
 	}
@@ -15,7 +18,7 @@ func CheckTags(tags []Tag, most int) error {
 		switch {
 		case t.Key == "":
 			return invalid(ReasonTagKeyMissing, "tags", "empty key")
-		case utf8.RuneCountInString(t.Key) > 64 || strings.HasPrefix(t.Key, "aliyun") || strings.HasPrefix(t.Key, "acs:") || hasURL(t.Key):
+		case utf8.RuneCountInString(t.Key) > longest || strings.HasPrefix(t.Key, "aliyun") || strings.HasPrefix(t.Key, "acs:") || hasURL(t.Key):
 			return invalid(ReasonTagKeyInvalid, "tags", "key %q", t.Key)
 		case utf8.RuneCountInString(t.Value) > 128 || hasURL(t.Value):
 			return invalid(ReasonTagValueInvalid, "tags", "value %q", t.Value)

@@ -31,6 +31,9 @@ type Config struct {
 	Metrics *telemetry.Metrics
 	// Fill holds, for the dialects that have them, how built-in parameters are filled in.
 	Fill map[core.Origin]Fill
+	// Keep is how long results are kept; TidyAfter is when that is looked at for the first time after Start, and then once a minute.
+	Keep      core.Retention
+	TidyAfter time.Duration
 }
 
 // Fill completes a script for one node with what only the server knows about it.
@@ -44,6 +47,9 @@ type Dispatcher struct {
 	log     *slog.Logger
 	metrics *telemetry.Metrics
 	fill    map[core.Origin]Fill
+
+	keep      core.Retention
+	tidyAfter time.Duration
 
 	events *queue[core.Event]
 	hellos *queue[hello]
@@ -73,6 +79,7 @@ const (
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill,
+		keep: c.Keep, tidyAfter: c.TidyAfter,
 		events: newQueue[core.Event](0), hellos: newQueue[hello](maxHellos), small: newQueue[core.Report](maxReports),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
 		done: make(chan error, 1),
@@ -94,7 +101,9 @@ func (d *Dispatcher) Start(ctx context.Context) error {
 		return fmt.Errorf("take up open invocations: %w", err)
 	}
 	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
-	loops := []func(context.Context) error{d.deliver, d.greet, d.tend, d.flush, func(ctx context.Context) error { return d.collect(ctx, d.small) }}
+	loops := []func(context.Context) error{
+		d.deliver, d.greet, d.tend, d.flush, d.tidy, func(ctx context.Context) error { return d.collect(ctx, d.small) },
+	}
 	for _, lane := range d.bulk {
 		loops = append(loops, func(ctx context.Context) error { return d.collect(ctx, lane) })
 	}

@@ -24,6 +24,9 @@ type Config struct {
 	InsecureHTTP bool // plain HTTP on addresses that are not loopback
 	Regions      []string
 
+	RetainDays        int // results of invocations made longer ago are removed; 0 keeps them for ever
+	RetainInvocations int // of each account the newest that many are kept, and what has not ended; 0 keeps all
+
 	RootKeyID  string // of the root key made on the first start; empty generates one
 	RootSecret string
 	SealKey    string // 64 hex digits; empty keeps a generated key in Data
@@ -34,6 +37,9 @@ type Config struct {
 	Notice io.Writer
 }
 
+// maxRetainDays is a hundred years: more than anybody asks for, and less than a time.Duration holds.
+const maxRetainDays = 36500
+
 func (c *Config) check() error {
 	if c.Data == "" {
 		return errors.New("no data folder given")
@@ -43,6 +49,9 @@ func (c *Config) check() error {
 	}
 	if (c.RootKeyID == "") != (c.RootSecret == "") {
 		return errors.New("a root access key id and its secret go together")
+	}
+	if c.RetainDays < 0 || c.RetainDays > maxRetainDays || c.RetainInvocations < 0 {
+		return fmt.Errorf("results can be kept for 0 to %d days, and for 0 or more invocations", maxRetainDays)
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {

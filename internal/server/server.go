@@ -96,6 +96,8 @@ func (s *Server) openCore(ctx context.Context) error {
 	})
 	s.disp = dispatch.New(dispatch.Config{
 		Service: s.Service, Feed: s.feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
+		Keep:      core.Retention{Age: time.Duration(c.RetainDays) * 24 * time.Hour, Invocations: c.RetainInvocations},
+		TidyAfter: rand.N(dispatch.TidyEvery), //nolint:gosec // servers that start together spread out
 	})
 	return root(ctx, c, store, s.Service)
 }

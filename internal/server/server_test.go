@@ -85,6 +85,9 @@ func TestRefusesToStart(t *testing.T) {
 		"short sealing key":        {func(c *server.Config) { c.SealKey = "00" }, "sealing key"},
 		"another database":         {func(c *server.Config) { c.DatabaseURL = "postgres://u:secret@db/errand" }, "SQLite only"},
 		"half a database":          {func(c *server.Config) { c.DatabaseURL = "sqlite://relative" }, "sqlite:///PATH"},
+		"days before today":        {func(c *server.Config) { c.RetainDays = -1 }, "0 to 36500 days"},
+		"more days than there are": {func(c *server.Config) { c.RetainDays = 1 << 40 }, "0 to 36500 days"},
+		"fewer than none":          {func(c *server.Config) { c.RetainInvocations = -1 }, "0 or more invocations"},
 		"agent address":            {func(c *server.Config) { c.AgentListen = "nonsense" }, "agent address"},
 	}
 	for name, tt := range tests {

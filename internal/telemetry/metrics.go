@@ -21,6 +21,7 @@ type Metrics struct {
 	Batch       prometheus.Histogram     // reports committed together
 	Commit      prometheus.Histogram     // seconds to commit a batch
 	Ended       *prometheus.CounterVec   // tasks that ended, by state
+	Removed     prometheus.Counter       // invocations that were too old to keep
 }
 
 // NewMetrics makes the series. gauges are read at each scrape.
@@ -51,8 +52,11 @@ func NewMetrics(gauges map[string]Gauge) *Metrics {
 		Ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "errand_tasks_ended_total", Help: "Tasks that ended, by state.",
 		}, []string{"state"}),
+		Removed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "errand_invocations_removed_total", Help: "Invocations removed because of their age or number.",
+		}),
 	}
-	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Dropped, m.Batch, m.Commit, m.Ended,
+	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Dropped, m.Batch, m.Commit, m.Ended, m.Removed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: "errand"}))
 	for name, g := range gauges {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: g.Help}, g.Read))

@@ -28,6 +28,10 @@ func (d *Dialect) actions() map[string]api.Action {
 
 		api.Do("DescribeInstances", reads, d.decode, d.describeInstances),
 		api.Do("DescribeInstanceStatus", reads, d.decode, d.describeInstanceStatus),
+		api.Do("TagResources", changes, d.decode, d.tagResources),
+		api.Do("UntagResources", changes, d.decode, d.untagResources),
+		api.Do("ListTagResources", reads, d.decode, d.listTagResources),
+
 		api.Do("DescribeRegions", reads, d.decode, d.describeRegions),
 	)
 }

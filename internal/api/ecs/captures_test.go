@@ -29,6 +29,9 @@ var answered = map[string]string{
 	"ModifyInvocationAttribute": "InvalidAction.NotFound",
 	"DisableActivation":         "ActivationId.NotFound",
 	"DeleteActivation":          "ActivationId.NotFound",
+	"TagResources":              "InvalidResourceId.NotFound",
+	"UntagResources":            "InvalidResourceId.NotFound",
+	"ListTagResources":          "InvalidResourceId.NotFound",
 }
 
 // joined is the machine that the recorded requests rename and then remove.
@@ -42,7 +45,7 @@ func TestCaptures(t *testing.T) {
 		"CreateCommand", "DescribeCommands", "ModifyCommand", "DeleteCommand", "RunCommand", "InvokeCommand", "StopInvocation",
 		"DescribeInvocations", "DescribeInvocationResults", "DescribeCloudAssistantStatus", "DescribeManagedInstances", "CreateActivation",
 		"DescribeActivations", "DescribeRegions", "DisableActivation", "DeleteActivation", "ModifyManagedInstance", "DeregisterManagedInstance",
-		"DescribeInstances",
+		"DescribeInstances", "TagResources", "UntagResources", "ListTagResources",
 	} {
 		built[name] = true
 	}

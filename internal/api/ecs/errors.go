@@ -8,9 +8,18 @@ import (
 // resourceTag stands in for an action in the variants: it is the list of labels that selects machines.
 const resourceTag = "ResourceTag"
 
+// tagging stands in for the three tag actions, which share most of their codes.
+const tagging = "Tagging"
+
 // refusal is the vendor's answer to a refusal by the core, in the variant of the action that was asked for.
 func refusal(action string, e *core.Error) alibaba.Answer {
 	a, ok := variants[variant{action, e.Reason}]
+	switch action {
+	case "TagResources", "UntagResources", "ListTagResources":
+		if !ok {
+			a, ok = variants[variant{tagging, e.Reason}]
+		}
+	}
 	if !ok {
 		a = refusals[e.Reason]
 	}
@@ -112,7 +121,7 @@ var refusals = map[core.Reason]alibaba.Answer{
 	core.ReasonPageToken:  alibaba.BadRequest("InvalidParameter.NextToken", "The specified parameter NextToken is not valid."),
 	core.ReasonFilter:     alibaba.InvalidParameter,
 
-	core.ReasonTagCount:        alibaba.BadRequest("NumberExceed.Tags", "The Tags parameter number is exceed."),
+	core.ReasonTagCount:        tooManyTags,
 	core.ReasonTagDuplicate:    alibaba.BadRequest("Duplicate.TagKey", "The Tag.N.Key contain duplicate key."),
 	core.ReasonTagKeyMissing:   alibaba.BadRequest("MissingParameter.TagKey", "You must specify Tag.N.Key."),
 	core.ReasonTagKeyInvalid:   alibaba.BadRequest("InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid."),
@@ -145,6 +154,8 @@ var (
 	)
 	noInstance   = alibaba.NotFound("InvalidInstance.NotFound", "The specified instance does not exist.")
 	noInstanceID = alibaba.NotFound("InvalidInstanceId.NotFound", "The specified parameter InstanceId does not exist.")
+	tooManyTags  = alibaba.BadRequest("NumberExceed.Tags", "The Tags parameter number is exceed.")
+	noResource   = alibaba.NotFound("InvalidResourceId.NotFound", "The specified ResourceIds are not found in our records.")
 )
 
 // Answers to what only this vendor asks for.
@@ -166,6 +177,12 @@ var (
 	)
 	hoursOutOfRange = alibaba.BadRequest(
 		"ActivationTTL.ExceedLimit", "The specified parameter TimeToLiveInHours exceeds the limit of 4.",
+	)
+	noResourceType = alibaba.NotFound(
+		"InvalidResourceType.NotFound", "The ResourceType provided does not exist in our records.",
+	)
+	tooManyResources = alibaba.BadRequest(
+		"NumberExceed.ResourceIds", "The ResourceIds parameter's number is exceed , Valid : 50",
 	)
 	rangeInvalid = alibaba.BadRequest("AddressRange.InvalidPattern", "Address range should be ipv4 address or cidr.")
 )
@@ -234,7 +251,21 @@ var variants = map[variant]alibaba.Answer{
 		"InvalidInstance.NotFound", "The specified instances id does not exist.",
 	),
 
+	{"ListTagResources", core.ReasonTagKeyMissing}: alibaba.BadRequest(
+		"InvalidTag.Mismatch", "The specified Tag.n.Key and Tag.n.Value are not match.",
+	),
+
 	{"StopInvocation", core.ReasonTargetNotFound}: noInstanceID,
+
+	{"TagResources", core.ReasonTagCount}: alibaba.Forbidden(
+		"QuotaExceed.Tags", "The quota of tags on resource is beyond permitted range.",
+	),
+
+	{tagging, core.ReasonCommandNotFound}:      noResource,
+	{tagging, core.ReasonInvocationNotFound}:   noResource,
+	{tagging, core.ReasonMissing}:              alibaba.NotFound("MissingParameter.{Name}", "You must specify {Name}."),
+	{tagging, core.ReasonRegistrationNotFound}: noResource,
+	{tagging, core.ReasonTargetNotFound}:       noResource,
 
 	{resourceTag, core.ReasonTagCount}: alibaba.BadRequest(
 		"NumberExceed.ResourceTags", "The maximum number of ResourceTags is exceeded.",

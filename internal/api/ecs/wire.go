@@ -528,3 +528,43 @@ type region struct {
 	LocalName      string
 	Status         string
 }
+
+// taggedResources is what the requests of all tag actions begin with.
+type taggedResources struct {
+	located
+	ResourceType string `alibaba:"required"`
+	ResourceId   []string
+}
+
+type tagResourcesRequest struct {
+	taggedResources
+	Tag []alibaba.Tag
+}
+
+type untagResourcesRequest struct {
+	taggedResources
+	TagKey []string
+	All    bool // only looked at without TagKey
+}
+
+type listTagResourcesRequest struct {
+	taggedResources
+	Tag       []alibaba.Tag
+	TagFilter []tagFilter
+	NextToken string
+}
+
+type tagFilter struct {
+	TagKey    string
+	TagValues []string
+}
+
+type listTagResourcesResponse struct {
+	alibaba.Reply
+	NextToken    string
+	TagResources tagResourceSet
+}
+
+type tagResourceSet struct{ TagResource []tagResource }
+
+type tagResource struct{ ResourceId, ResourceType, TagKey, TagValue string }

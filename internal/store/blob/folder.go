@@ -113,12 +113,32 @@ func (f *Folder) DeleteAll(ctx context.Context, prefix string) error {
 	case prefix == "" || !valid(name):
 		err = errKey
 	case name == "":
-		err = os.RemoveAll(dir)
+		err = f.removeDir(dir)
 	default:
 		err = removeMatching(ctx, dir, name)
 	}
 	if err != nil {
 		return fmt.Errorf("delete blobs %q: %w", prefix, err)
+	}
+	return nil
+}
+
+// removeDir removes a directory for good, and the one that gathers it and its like when that is empty.
+func (f *Folder) removeDir(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := syncDir(parent); err != nil || !strings.HasSuffix(parent, shardMark) {
+		return err
+	}
+	f.making.Lock() // who makes a directory relies on those above it
+	defer f.making.Unlock()
+	if err := os.Remove(parent); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

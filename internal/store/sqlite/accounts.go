@@ -28,6 +28,17 @@ func (s *Store) Account(ctx context.Context, id core.AccountID) (a core.Account,
 	return a, named(err, "account %d", id)
 }
 
+// ListAccounts implements core.Accounts.
+func (s *Store) ListAccounts(ctx context.Context) (rows []core.Account, err error) {
+	err = s.read(ctx, func(conn *sqlite.Conn) error {
+		return query(conn, "SELECT id, name, created_at FROM accounts ORDER BY id", func(r *row) error {
+			rows = append(rows, core.Account{ID: core.AccountID(r.int()), Name: r.text(), CreatedAt: r.time()})
+			return nil
+		})
+	})
+	return rows, named(err, "list accounts")
+}
+
 // InsertKey implements core.Accounts.
 func (s *Store) InsertKey(ctx context.Context, k core.AccessKey) error {
 	err := s.write(ctx, func(t *tx) error {

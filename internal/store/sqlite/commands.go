@@ -144,8 +144,6 @@ func listCommands(f *core.CommandFilter) *listing {
 	among(l, "c.type", f.Types)
 	l.text("c.resource_group", f.ResourceGroup)
 	l.tags("c.tags", f.Tags)
-	for _, key := range f.TagKeys {
-		l.and("EXISTS (SELECT 1 FROM json_each(c.tags) e WHERE e.value ->> 0 = ?)", key)
-	}
+	l.tagKeys("c.tags", f.TagKeys)
 	return l
 }

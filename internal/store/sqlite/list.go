@@ -44,6 +44,13 @@ func (l *listing) tags(column string, tags []core.Tag) {
 	}
 }
 
+// tagKeys adds the condition that a column holds tags with all these keys.
+func (l *listing) tagKeys(column string, keys []string) {
+	for _, key := range keys {
+		l.and("EXISTS (SELECT 1 FROM json_each("+column+") e WHERE e.value ->> 0 = ?)", key)
+	}
+}
+
 // pattern adds the condition that a column matches.
 func (l *listing) pattern(column string, p core.Pattern) {
 	if p.Text == "" {

@@ -60,6 +60,16 @@ func TestPlans(t *testing.T) {
 		l := listInvocations(&f)
 		return l.query(invocationColumns, " ORDER BY v.id DESC"+order), l.args
 	}
+	tagged := func(kind core.Kind, f core.TaggedFilter) func() (string, []any) {
+		return func() (string, []any) {
+			c, err := carrierOf(kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := c.listing(&f)
+			return l.query(c.key+", "+c.tags, " ORDER BY "+c.key+" DESC"+order), l.args
+		}
+	}
 	walk := func(f core.TaskFilter) (string, []any) {
 		l := (&taskWalk{f: &f}).listing(100)
 		return l.query("v.id, v.part, v.counts", " ORDER BY v.id DESC"+order), l.args
@@ -89,6 +99,18 @@ func TestPlans(t *testing.T) {
 		uses  []string
 		sorts bool
 	}{
+		{
+			name: "tagged nodes", query: tagged(core.KindNode, core.TaggedFilter{Account: 1}),
+			uses: []string{"nodes_account (account=?)"},
+		},
+		{
+			name: "tagged commands", query: tagged(core.KindCommand, core.TaggedFilter{Account: 1}),
+			uses: []string{"commands_account (account=?)"},
+		},
+		{
+			name: "tagged invocations by key", query: tagged(core.KindInvocation, core.TaggedFilter{Account: 1, Keys: []int64{1, 2}}),
+			uses: []string{"rowid=?"}, sorts: true,
+		},
 		{name: "nodes", query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1}) }, uses: []string{"nodes_account (account=?)"}},
 		{
 			name:  "nodes by id",
@@ -218,6 +240,11 @@ func TestPlans(t *testing.T) {
 			name: "open tasks of a node counted", query: text(countOpenOfNode, 1, 6),
 			uses: []string{"tasks_node (part=? AND node=? AND invocation=?)"},
 		},
+		{
+			name: "nth invocation", query: text(nthInvocation, 1, 9),
+			uses: []string{"COVERING INDEX invocations_account (account=?)"},
+		},
+		{name: "old invocations", query: text(oldInvocations, 1, 9), uses: []string{"invocations_account (account=? AND rowid<?)"}},
 		{name: "latest task of a node", query: text(lastOfNode, 1), uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}},
 	}
 	for _, tt := range tests {

@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 		run  func(*testing.T, *fixture)
 	}{
 		{"accounts", testAccounts},
+		{"account list", testListAccounts},
 		{"keys", testKeys},
 		{"settings", testSettings},
 		{"node round trip", testNodeRoundTrip},
@@ -52,11 +53,15 @@ func Run(t *testing.T, open Open) {
 		{"invocation uniqueness", testInvocationUniqueness},
 		{"invocation filters", testInvocationFilters},
 		{"open invocations", testOpenInvocations},
+		{"nth invocation", testNthInvocation},
+		{"delete invocations", testDeleteInvocations},
 		{"task round trip", testTaskRoundTrip},
 		{"task change", testTaskChange},
 		{"task counts", testTaskCounts},
 		{"task filters", testTaskFilters},
 		{"task pages", testTaskPages},
+		{"tag change", testTagChange},
+		{"tag filters", testTagFilters},
 		{"concurrent changes", testConcurrentChanges},
 		{"concurrent everything", testConcurrentEverything},
 		{"panic", testPanic},

@@ -145,7 +145,7 @@ CREATE INDEX invocations_command ON invocations (command);
 CREATE UNIQUE INDEX invocations_token ON invocations (account, client_token) WHERE client_token <> '';
 CREATE INDEX invocations_open ON invocations (account) WHERE open > 0;
 
--- The part of an invocation that never changes.
+-- The part of an invocation that never changes, except for its tags.
 CREATE TABLE orders (
     invocation     INTEGER PRIMARY KEY,
     region         TEXT NOT NULL,
