@@ -38,6 +38,7 @@ type Server struct {
 	served  chan error
 	metrics *telemetry.Metrics
 	feed    *core.Feed
+	looping bool // disp has been started
 	ready   atomic.Bool
 	started time.Time
 
@@ -144,8 +145,9 @@ func (s *Server) openBus(ctx context.Context) error {
 	if err := s.disp.Start(ctx); err != nil {
 		return err
 	}
+	s.looping = true
 	if err := s.hub.Receive(s.disp.Receive); err != nil {
-		return errors.Join(err, s.disp.Stop())
+		return err
 	}
 	listening.Store(true)
 	return nil
@@ -264,18 +266,20 @@ func (s *Server) Wait(ctx context.Context) error {
 func (s *Server) Stop(ctx context.Context) error {
 	s.ready.Store(false)
 	err := s.http.Shutdown(ctx)
-	err = errors.Join(err, s.disp.Stop())
-	s.http = nil
-	s.lis = nil
+	s.http, s.lis = nil, nil
 	return errors.Join(err, s.release())
 }
 
 // release closes what is open, in reverse order.
 func (s *Server) release() error {
+	var errs []error
 	if s.http != nil {
 		_ = s.http.Close()
 	} else if s.lis != nil {
 		_ = s.lis.Close()
+	}
+	if s.looping {
+		errs = append(errs, s.disp.Stop())
 	}
 	if s.hub != nil {
 		s.hub.Close()
@@ -285,8 +289,8 @@ func (s *Server) release() error {
 	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
-			return fmt.Errorf("close store: %w", err)
+			errs = append(errs, fmt.Errorf("close store: %w", err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
