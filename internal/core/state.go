@@ -38,16 +38,6 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// ParseState reads a state's name.
-func ParseState(name string) (State, bool) {
-	for i, n := range stateNames {
-		if n == name {
-			return State(i), true
-		}
-	}
-	return 0, false
-}
-
 // next is the only judge of what may follow what.
 //
 // Two lines go beyond the plain path. A task in Delivering may already be in the node's hands, so a stop turns it into Stopping until the

@@ -103,9 +103,6 @@ func (b *Broker) Addr() *net.TCPAddr {
 	return addr
 }
 
-// Connections is how many connections there are, this process's own included.
-func (b *Broker) Connections() int { return b.ns.NumClients() }
-
 // Connect opens a connection of this process that may use all subjects.
 func (b *Broker) Connect() (*nats.Conn, error) { return b.connect(ownNodes) }
 
