@@ -13,6 +13,11 @@ TOOLS         ?= $(HOME)/.cache/errand/tools
 GOLANGCI_DIR  := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)-$(shell go env GOVERSION)
 GOLANGCI_LINT := $(GOLANGCI_DIR)/golangci-lint
 
+# The object store that tests of output delivery start; internal/deliver/s3test looks for it there.
+VERSITYGW_VERSION := v1.8.0
+VERSITYGW_DIR     := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)-$(shell go env GOVERSION)
+VERSITYGW         := $(VERSITYGW_DIR)/versitygw
+
 NODE_STORIES := internal/api/apitest/node
 NODE_STAMP   := $(patsubst %/package.json,%/node_modules/.installed,$(wildcard $(NODE_STORIES)/package.json))
 
@@ -80,7 +85,7 @@ cross: ## Check that the agent builds for Windows and macOS
 ##@ Housekeeping
 
 .PHONY: deps
-deps: packages $(GOLANGCI_LINT) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
+deps: packages $(GOLANGCI_LINT) $(VERSITYGW) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
 
 .PHONY: packages
 packages:
@@ -89,6 +94,10 @@ packages:
 $(GOLANGCI_LINT): | packages
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' \
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(VERSITYGW): | packages
+	GOBIN=$(VERSITYGW_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' \
+		github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 
 # Exact versions stand in package.json. There is no lock file, because it would
 # record the address of whichever registry filled it.
