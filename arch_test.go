@@ -18,17 +18,22 @@ import (
 func direction() map[string][]string {
 	serverSide := []string{
 		"errand/internal/core", "errand/internal/api/...", "errand/internal/store/...",
-		"errand/internal/dispatch", "errand/internal/server", "errand/internal/bus/broker",
+		"errand/internal/dispatch", "errand/internal/server", "errand/internal/bus/broker", "errand/internal/deliver",
+		"errand/internal/policy",
 		"database/sql", "zombiezen.com/...", "modernc.org/...", "github.com/nats-io/nats-server/...",
 	}
 	testSide := []string{
 		"testing",
 		"errand/internal/api/apitest/...", "errand/internal/api/alibaba/caller", "errand/internal/api/capture", "errand/internal/api/scene",
-		"errand/internal/store/storetest", "errand/internal/stacktest",
+		"errand/internal/deliver/s3test", "errand/internal/store/storetest", "errand/internal/stacktest",
 		"github.com/alibabacloud-go/...", "github.com/aliyun/...", "github.com/tencentcloud/...", "github.com/zenlayer/...",
 	}
 	rules := map[string][]string{
-		"errand/internal/core":           {"net/http", "database/sql", "os/exec", "errand/internal/..."},
+		"errand/internal/core": {
+			"net/http", "database/sql", "os/exec", "errand/internal/...", "!errand/internal/policy", "!errand/internal/schedule",
+		},
+		"errand/internal/policy":         {"net/http", "errand/internal/..."},
+		"errand/internal/schedule":       {"net/http", "errand/internal/..."},
 		"errand/internal/protocol":       {"net/http", "errand/internal/..."},
 		"errand/internal/agent":          serverSide,
 		"errand/internal/agent/executor": {"net/http", "errand/internal/...", "!errand/internal/agent/executor/..."},

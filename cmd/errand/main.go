@@ -34,16 +34,11 @@ func run(args []string) int {
 	root := newRoot()
 	root.SetArgs(args[1:])
 	err := root.ExecuteContext(ctx)
-	var code exitCode
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &code):
-		return int(code)
-	default:
+	var silent exitCode
+	if err != nil && !errors.As(err, &silent) {
 		fmt.Fprintln(os.Stderr, "errand:", err)
-		return 1
 	}
+	return codeOf(err)
 }
 
 // exitCode ends the process with a code of its own and says nothing: what there is to say has been said.
@@ -62,7 +57,9 @@ func newRoot() *cobra.Command {
 			return fromEnvironment(cmd.Flags())
 		},
 	}
-	root.AddCommand(newServer(), newTry(), newUp(), newBench(), &cobra.Command{
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(newAccount(), newUser(), newKey(), newPolicy(), newQuota(), newAudit(), newEvents())
+	root.AddCommand(newServer(), newTry(), newUp(), newEnv(), newBench(), &cobra.Command{
 		Use: "agent", Short: "Run the agent of one machine (errand agent --help)", DisableFlagParsing: true,
 		Run: func(*cobra.Command, []string) {}, // run handles it before cobra is asked
 	})

@@ -33,6 +33,13 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags.StringSliceVar(&f.Regions, "region", nil, "region `NAME` that exists here besides the vendors' own; the first is the default")
 	flags.IntVar(&f.RetainDays, "retain-days", 30, "remove results `DAYS` after their command was run; 0 keeps them for ever")
 	flags.IntVar(&f.RetainInvocations, "retain-invocations", 0, "keep the newest `N` invocations of each account and those that have not ended; 0 keeps all")
+	flags.BoolVar(&f.WebhookAllowPrivate, "webhook-allow-private", false, "let webhooks go to private addresses and to this machine")
+	flags.StringVar(&f.S3.Endpoint, "s3-endpoint", "", "S3-compatible object store that output can be delivered to, `URL`")
+	flags.StringVar(&f.S3.Region, "s3-region", "", "`REGION` of the object store; left out, what its endpoint says, or us-east-1")
+	flags.StringVar(&f.S3.AccessKey, "s3-access-key", "", "access key `ID` for the object store")
+	flags.StringVar(&f.S3.SecretKey, "s3-secret-key", "", "its `SECRET`; other users of this machine do not see it in ERRAND_S3_SECRET_KEY")
+	flags.BoolVar(&f.S3.PathStyle, "s3-path-style", false, "ask for HOST/BUCKET instead of BUCKET.HOST")
+	flags.StringVar(&f.S3.CAFile, "s3-ca-file", "", "`FILE` with certificates to trust, besides the system's, when the object store is called")
 	flags.StringVar(&f.level, "log-level", level, "`LEVEL` of the log: debug, info, warn or error")
 }
 
@@ -64,6 +71,9 @@ otherwise generated, printed once and kept in DIR/root-credentials.json.
 
 Results leave the database and the disk 30 days after their command was run (--retain-days) and, if a number is set, when an
 account has that many newer ones (--retain-invocations). What has not ended stays.
+
+With --s3-endpoint and its key, callers can have the output of commands copied to a bucket there: OssOutputDelivery and the delivery
+settings of ECS, OutputCOSBucketUrl of TAT. The key decides which buckets can be written to, by any account.
 
 Every flag can be set by an environment variable: --agent-listen by ERRAND_AGENT_LISTEN, and so on. ERRAND_SEAL_KEY
 (64 hex digits) replaces the sealing key kept in DIR/seal.key.`,

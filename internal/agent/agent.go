@@ -2,7 +2,7 @@
 // became of it until the server has it on disk. What it must not forget lies in a journal and in one folder per task, so
 // it may be killed at any moment; commands run on without it, and the next agent takes them up again.
 //
-// Its work is done by five loops, each in a file of its own: link, intake, work, report and beat.
+// Its work is done by six loops, each in a file of its own: link, intake, wake, work, report and beat.
 package agent
 
 import (
@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"errand/internal/agent/container"
 	"errand/internal/agent/executor"
 	"errand/internal/agent/identity"
 	"errand/internal/agent/journal"
@@ -33,13 +34,15 @@ type Config struct {
 	Log     *slog.Logger
 
 	MaxRunning int // commands at a time; 0 means DefaultMaxRunning
-	MaxWaiting int // tasks that wait for their turn, beyond which more are refused; 0 means DefaultMaxWaiting
+	MaxWaiting int // tasks that wait for their turn, or plans, beyond which more are refused; 0 means DefaultMaxWaiting
 
 	// Clock replaces the machine's clock in tests, as the others replace what is named like them.
 	Clock func() journal.Moment
+	zone  func() *time.Location // for one goroutine at a time
 	tempo *tempo
 	store func(dir string) (memory, error)
 	start func(ctx context.Context, spec executor.Spec, dir, selfExe string) (*executor.Task, error)
+	enter func(ctx context.Context, ref container.Ref, script *container.Exec) (boxed, error)
 }
 
 // Defaults of a Config.
@@ -91,18 +94,21 @@ type Agent struct {
 
 	inbox    chan []byte   // from link to intake
 	greet    chan struct{} // from link to beat: there is a new connection
+	alarm    chan struct{} // to wake: a plan is new or changed, or a run is over
 	room     chan struct{} // to work: something to start, or a free place
 	agendaUp chan struct{} // to report: something is due earlier than it thinks
 
-	mu      sync.Mutex
-	link    Link // nil before the first connection and after the end
-	early   bool // there was a connection before there was a link
-	tasks   map[protocol.Task]*task
-	queue   []*task   // waiting, in order of arrival
-	ready   []*task   // that have a place already
-	running int       // places taken; more than MaxRunning after a restart with a lower limit
-	expiry  time.Time // when to look for waiting tasks that may not be started any more
-	agenda  agenda
+	mu     sync.Mutex
+	link   Link // nil before the first connection and after the end
+	early  bool // there was a connection before there was a link
+	cut    bool // the latest message could not be sent
+	tasks  map[protocol.Task]*task
+	plans  map[protocol.Task]*plan // of the tasks in phase planned
+	lanes  [lanes]lane
+	expiry time.Time // when to look for waiting tasks that may not be started any more
+	agenda agenda
+	looked time.Time      // by the wall clock, when wake looked last
+	local  *time.Location // the machine's zone then
 }
 
 // New returns an agent for the identity kept in its data folder. It does nothing before Run.
@@ -127,8 +133,9 @@ func New(cfg Config) (*Agent, error) {
 	return &Agent{
 		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(),
 		mark:  strings.ToLower(public[len(public)-markLength:]),
-		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), room: make(chan struct{}, 1), agendaUp: make(chan struct{}, 1),
-		tasks: map[protocol.Task]*task{},
+		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), alarm: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		agendaUp: make(chan struct{}, 1), tasks: map[protocol.Task]*task{}, plans: map[protocol.Task]*plan{},
+		lanes: [lanes]lane{commandLane: {places: cfg.MaxRunning}, fileLane: {places: maxWrites}},
 	}, nil
 }
 
@@ -145,11 +152,17 @@ func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = machineClock()
 	}
+	if c.zone == nil {
+		c.zone = systemZone().location
+	}
 	if c.tempo == nil {
 		c.tempo = usualTempo()
 	}
 	if c.start == nil {
 		c.start = executor.Start
+	}
+	if c.enter == nil {
+		c.enter = enter
 	}
 	if c.store == nil {
 		c.store = func(dir string) (memory, error) {
@@ -187,7 +200,7 @@ func (a *Agent) run(ctx context.Context) (err error) {
 	}
 	a.log.Info("agent started", "version", a.cfg.Version, "start", a.startID, "tasks", len(a.tasks))
 	defer a.log.Info("agent stopped", "start", a.startID)
-	return runAll(ctx, a.connect, a.intake, a.work, a.report, a.beat)
+	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat)
 }
 
 // runAll runs loops until all have ended. The first that ends is the end of all.

@@ -58,12 +58,12 @@ func (a *Agent) hello() {
 	}
 }
 
-// active counts the tasks that have not ended.
+// active counts the tasks that wait or run.
 func (a *Agent) active() (n uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range a.tasks {
-		if t.phase != ended {
+		if t.phase != ended && t.phase != planned {
 			n++
 		}
 	}

@@ -45,8 +45,8 @@ func startProcess(t *testing.T, s *server, dir string, env ...string) *process {
 	}
 	p.pipe = &pipe{
 		server: s,
-		in:     newLane(func(msg []byte) { _ = writeFrame(in, msg) }), // a dead agent hears nothing
-		out:    newLane(s.hear),
+		in:     newCourier(func(msg []byte) { _ = writeFrame(in, msg) }), // a dead agent hears nothing
+		out:    newCourier(s.hear),
 	}
 	s.mu.Lock()
 	s.link = p.pipe
@@ -210,6 +210,67 @@ func TestAgentKilledAgainAndAgain(t *testing.T) {
 	}
 	if len(times)+interrupted < count {
 		t.Errorf("%d executed, %d interrupted, of %d", len(times), interrupted, count)
+	}
+}
+
+// So does one that carries out plans: no moment fires twice, and all that ran is told.
+func TestAgentKilledWhilePlansFire(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	dir := t.TempDir()
+	enrol(t, dir)
+	ran := filepath.Join(t.TempDir(), "ran")
+	chance := rand.New(rand.NewPCG(5, 6))
+	const plans = 5
+	for i := range plans {
+		m := script(i, fmt.Sprintf("basename $(dirname $0) >> %s; seq 500; exit 5", ran))
+		m.Spec.Plan = &protocol.Plan{Expr: "rate(1s)", Created: time.Now().Add(time.Duration(i) * 200 * time.Millisecond).UnixMicro()}
+		s.run(m)
+	}
+	for range 8 {
+		p := startProcess(t, s, dir)
+		time.Sleep(time.Duration(300+chance.IntN(700)) * time.Millisecond) // a moment to be killed in
+		p.kill()
+	}
+	startProcess(t, s, dir)
+	for i := range plans {
+		s.stop(id(i))
+	}
+	for i := range plans {
+		s.result(id(i))
+	}
+	b, err := os.ReadFile(ran)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[protocol.Task]int{}
+	for _, line := range bytes.Fields(b) {
+		run, ok := taskNamed(string(line))
+		if times[run]++; !ok || times[run] > 1 || run.Due == 0 {
+			t.Errorf("run %s was executed %d times", line, times[run])
+		}
+	}
+	if len(times) < plans {
+		t.Errorf("only %d runs", len(times))
+	}
+	for run := range times {
+		got := s.result(run)
+		switch f := got.finished; f.Outcome {
+		case protocol.OutcomeExited:
+			if f.ExitCode != 5 || !bytes.Equal(got.out, seq(500)) {
+				t.Errorf("run %v: %d bytes, %+v", run, len(got.out), f)
+			}
+		case protocol.OutcomeStopped, protocol.OutcomeSupervisorGone, protocol.OutcomeInterrupted: // the agent was killed in the middle of the start
+		default:
+			t.Errorf("run %v: %+v", run, f)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for run, j := range s.tasks {
+		if run.Due != 0 && j.finished != nil && j.finished.Outcome == protocol.OutcomeExited && times[run] != 1 {
+			t.Errorf("run %v was told but not executed", run)
+		}
 	}
 }
 

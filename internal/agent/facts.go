@@ -23,7 +23,7 @@ func Facts(version string) protocol.EnrollFacts {
 	host, _ := os.Hostname() // a machine need not have a name
 	return protocol.EnrollFacts{
 		Hostname: host, OS: runtime.GOOS, OSName: osName(), Kernel: kernel(), Arch: runtime.GOARCH, Agent: version,
-		IPs: addresses(), Zone: zone(), BootID: bootID(), Features: scriptTypes(),
+		IPs: addresses(), Zone: zone(), BootID: bootID(), Features: features(),
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"errand/internal/protocol"
 )
 
 // osName returns what the distribution calls itself, see os-release(5).
@@ -59,5 +61,9 @@ func uptime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// scriptTypes names what kinds of scripts this machine can run.
-func scriptTypes() []string { return []string{"shell"} }
+// features names what this machine can do, beginning with the kinds of scripts it runs.
+func features() []string {
+	return []string{
+		"shell", protocol.FeatureSchedule, protocol.FeatureFile, protocol.FeatureDryRun, protocol.FeatureContainer, protocol.FeatureSession,
+	}
+}

@@ -3,8 +3,11 @@
 package agent
 
 import (
+	"context"
 	"runtime"
 	"time"
+
+	"errand/internal/protocol"
 )
 
 func osName() string { return runtime.GOOS }
@@ -18,4 +21,8 @@ func installationID() string { return "" }
 
 func uptime() time.Duration { return 0 }
 
-func scriptTypes() []string { return nil }
+// watchClock cannot tell; naps are short enough.
+func watchClock(context.Context, func()) {}
+
+// features names what this machine can do. It runs no commands.
+func features() []string { return []string{protocol.FeatureFile} }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"errand/internal/agent/journal"
@@ -39,37 +38,49 @@ func (a *Agent) more() (msgs [][]byte) {
 	return msgs
 }
 
+// arrivals is what is new with a number of messages.
+type arrivals struct {
+	tasks []*task
+	plans []*proposal
+}
+
 // take handles messages in their order. New tasks are started or queued only after all of them are on disk.
 func (a *Agent) take(msgs [][]byte) {
-	var fresh []*task
+	var fresh arrivals
 	for _, msg := range msgs {
-		t, err := a.handle(msg)
-		if err != nil {
+		if err := a.handle(msg, &fresh); err != nil {
 			a.log.Warn("message not understood", "error", err)
 		}
-		if t != nil {
-			fresh = append(fresh, t)
-		}
 	}
-	if len(fresh) == 0 {
+	if len(fresh.tasks) == 0 && len(fresh.plans) == 0 {
 		return
 	}
 	var records []journal.Record
-	for _, t := range fresh {
-		records = append(records, journal.Record{Task: t.id, State: journal.Accepted, At: t.arrived, TTL: t.ttl, Run: t.run})
-		if t.begun {
-			records = append(records, journal.Record{Task: t.id, State: journal.Starting, At: t.arrived})
-		}
+	for _, t := range fresh.tasks {
+		records = append(records, t.records()...)
+	}
+	for _, p := range fresh.plans {
+		records = append(records, p.record())
 	}
 	err := a.journal.Append(records...)
 	if err != nil {
-		a.log.Error("tasks refused", "count", len(fresh), "error", err)
+		a.log.Error("tasks refused", "count", len(fresh.tasks)+len(fresh.plans), "error", err)
 	}
-	a.admit(fresh, err)
+	a.admit(fresh.tasks, err)
+	a.adopt(fresh.plans, err)
 }
 
-// handle takes one message and returns the task that is new with it, if any.
-func (a *Agent) handle(msg []byte) (fresh *task, err error) {
+// records returns what is to be written down about a new task.
+func (t *task) records() []journal.Record {
+	records := []journal.Record{{Task: t.id, State: journal.Accepted, At: t.arrived, TTL: t.ttl, Lane: t.lane, Run: t.run}}
+	if t.begun {
+		records = append(records, journal.Record{Task: t.id, State: journal.Starting, At: t.arrived})
+	}
+	return records
+}
+
+// handle takes one message and adds to fresh what is new with it.
+func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
@@ -78,54 +89,58 @@ func (a *Agent) handle(msg []byte) (fresh *task, err error) {
 	}()
 	kind, err := protocol.KindOf(msg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch kind {
 	case protocol.KindRun:
 		m, err := protocol.DecodeRun(msg)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return a.asked(&m, msg), nil
+		return a.asked(&m, msg, fresh)
 	case protocol.KindStop:
 		m, err := protocol.DecodeStop(msg)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.stop(m.Task)
 	case protocol.KindAck:
 		m, err := protocol.DecodeAck(msg)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.acknowledged(m)
-	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindStarted, protocol.KindOutput, protocol.KindFinished:
-		return nil, fmt.Errorf("%w: kind %d is a node's", protocol.ErrMalformed, kind)
+	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindPlanned, protocol.KindStarted, protocol.KindOutput,
+		protocol.KindFinished:
+		return fmt.Errorf("%w: kind %d is a node's", protocol.ErrMalformed, kind)
 	default: // of a newer server, which knows from our Hello that we may not understand it
 	}
-	return nil, nil
+	return nil
 }
 
 // asked handles a Run. A task that is known is not started again: what is known is told again.
-func (a *Agent) asked(m *protocol.Run, msg []byte) *task {
-	if !a.unknown(m.Task) {
+func (a *Agent) asked(m *protocol.Run, msg []byte, fresh *arrivals) error {
+	switch {
+	case m.Task.Due != 0:
+		return fmt.Errorf("%w: asked for a run that only a plan can make", protocol.ErrMalformed)
+	case m.Spec.Plan != nil:
+		if p := a.planned(m, msg); p != nil {
+			fresh.plans = append(fresh.plans, p)
+		}
+		return nil
+	case !a.unknown(m.Task):
 		return nil
 	}
-	now := a.cfg.Clock()
-	t := &task{id: m.Task, arrived: now, ttl: duration(m.TTL, time.Millisecond), run: msg, tree: m.Spec.KillTree}
+	t := &task{
+		id: m.Task, arrived: a.cfg.Clock(), ttl: duration(m.TTL, time.Millisecond), run: msg, lane: laneOf(&m.Spec), tree: m.Spec.KillTree,
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tasks[t.id] = t
-	switch {
-	case a.running < a.cfg.MaxRunning && len(a.queue) == 0:
-		a.running++ // this place may be given back when the journal refuses
-		t.phase, t.begun = starting, true
-	case len(a.queue) >= a.cfg.MaxWaiting:
-		result := protocol.Finished{Task: t.id, Outcome: protocol.OutcomeTooMany, Detail: fmt.Sprintf("%d tasks are waiting", len(a.queue))}
-		a.endLocked(t, result, false)
-		return nil
+	if a.seat(t) {
+		fresh.tasks = append(fresh.tasks, t)
 	}
-	return t
+	return nil
 }
 
 // unknown reports whether nothing is known of a task. Otherwise it has it told to the server again.
@@ -155,7 +170,7 @@ func (a *Agent) admit(fresh []*task, err error) {
 		t.known = err == nil
 		if err != nil {
 			if t.begun {
-				a.running--
+				a.laneOf(t).taken--
 			}
 			a.endLocked(t, unwritten(t.id, err), false)
 			continue
@@ -165,22 +180,15 @@ func (a *Agent) admit(fresh []*task, err error) {
 			t.run = nil // thousands may wait: they are read again when their turn comes
 			a.enqueue(t)
 		case starting:
-			a.ready = append(a.ready, t)
-		case running, ended: // stopped meanwhile
+			l := a.laneOf(t)
+			l.ready = append(l.ready, t)
+		case running, ended, planned: // stopped meanwhile
 		}
 		if t.phase != ended {
 			a.schedule(t, time.Now().Add(a.cfg.tempo.received))
 		}
 	}
 	nudge(a.room)
-}
-
-// enqueue is called with the lock held.
-func (a *Agent) enqueue(t *task) {
-	a.queue = append(a.queue, t)
-	if by := time.Now().Add(t.ttl); t.ttl > 0 && by.Before(a.expiry) {
-		a.expiry = by
-	}
 }
 
 // stop handles a Stop.
@@ -204,18 +212,24 @@ func (a *Agent) stop(id protocol.Task) {
 func (a *Agent) stopTask(t *task) {
 	a.mu.Lock()
 	t.stop = true
-	process, tree := t.process, t.tree
-	switch t.phase {
+	process, tree, abort, phase := t.process, t.tree, t.abort, t.phase
+	switch phase {
 	case waiting:
-		a.queue = slices.DeleteFunc(a.queue, func(q *task) bool { return q == t })
+		a.dequeue(t)
 		a.endLocked(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeNeverStarted}, false)
 	case ended:
 		t.again()
 		a.schedule(t, time.Now())
 	case starting, running: // whoever starts it looks for the wish to stop
+	case planned:
 	}
 	a.mu.Unlock()
-	if process != nil {
+	switch {
+	case phase == planned:
+		a.halt(t)
+	case process != nil:
 		a.terminate(t, process, tree)
+	case abort != nil:
+		abort()
 	}
 }

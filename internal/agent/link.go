@@ -82,5 +82,9 @@ func (a *Agent) publish(msg []byte) error {
 	if l == nil {
 		return errOffline
 	}
-	return l.Publish(msg)
+	err := l.Publish(msg)
+	a.mu.Lock()
+	a.cut = err != nil
+	a.mu.Unlock()
+	return err
 }

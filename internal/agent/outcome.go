@@ -144,6 +144,9 @@ func detailOf(e *executor.StartError) string {
 // maxDetail is the length in bytes to which explanations are cut.
 const maxDetail = 1024
 
+// joined adds a note to an explanation.
+func joined(detail, note string) string { return clip(strings.TrimPrefix(detail+"; "+note, "; ")) }
+
 func clip(s string) string {
 	if len(s) <= maxDetail {
 		return s

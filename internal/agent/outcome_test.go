@@ -112,12 +112,21 @@ func TestSpecOf(t *testing.T) {
 
 func TestTaskNames(t *testing.T) {
 	t.Parallel()
-	for _, task := range []protocol.Task{{}, {Invocation: 7, Index: 8}, {Invocation: math.MaxUint64, Index: math.MaxUint32}} {
+	for _, task := range []protocol.Task{
+		{},
+		{Invocation: 7, Index: 8},
+		{Invocation: math.MaxUint64, Index: math.MaxUint32},
+		{Invocation: 7, Due: 9},
+		{Invocation: math.MaxUint64, Index: math.MaxUint32, Due: 1 << 62},
+	} {
 		if got, ok := taskNamed(nameOf(task)); !ok || got != task {
 			t.Errorf("%v became %v, %v", task, got, ok)
 		}
+		if name := nameOf(task); len(name)+1+markLength > 64 {
+			t.Errorf("%q is too long for the executor", name)
+		}
 	}
-	for _, name := range []string{"", "-", "1", "1-", "-1", "01-1", "1-+1", "1-4294967296", "1-2-3", "lost+found"} {
+	for _, name := range []string{"", "-", "1", "1-", "-1", "01-1", "1-+1", "1-4294967296", "1-2-0", "1-2-", "1-2-9223372036854775808", "1-2-3-4", "1-2-3-", "lost+found"} {
 		if got, ok := taskNamed(name); ok {
 			t.Errorf("%q is taken for %v", name, got)
 		}

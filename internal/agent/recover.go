@@ -20,8 +20,20 @@ func (a *Agent) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
-	for _, e := range a.journal.Entries() {
-		t := &task{id: e.Task, arrived: e.Arrived, ttl: e.TTL, known: true, tree: true}
+	entries := a.journal.Entries()
+	for _, e := range entries { // before their runs
+		if e.State == journal.Planned {
+			a.resumePlan(e)
+		}
+	}
+	for _, e := range entries {
+		if e.State == journal.Planned {
+			continue
+		}
+		t := &task{id: e.Task, arrived: e.Arrived, ttl: e.TTL, lane: e.Lane, known: true, tree: true}
+		if t.lane >= lanes {
+			t.lane = commandLane // of a newer agent
+		}
 		a.resume(ctx, t, e, folders[e.Task])
 		delete(folders, e.Task)
 	}
@@ -57,6 +69,9 @@ func (a *Agent) folders() (map[protocol.Task]bool, error) {
 // resume takes up one task.
 func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder bool) {
 	a.tasks[t.id] = t
+	if p := a.plans[t.id.Planned()]; p != nil {
+		t.stop = p.mark.Stopped
+	}
 	a.guard(t, func() {
 		switch {
 		case e.State == journal.Ended:
@@ -72,6 +87,11 @@ func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder boo
 			a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeInterrupted}, false)
 		}
 	})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p := a.plans[t.id.Planned()]; p != nil && t.phase != ended {
+		p.live = t
+	}
 }
 
 // attach takes up a task that was started, and reports whether it was.
@@ -96,14 +116,15 @@ func (a *Agent) attach(ctx context.Context, t *task) bool {
 		a.end(t, finishedBy(t.id, exit), true)
 		return true
 	}
-	if msg, err := a.journal.Run(t.id); err == nil {
+	if msg, err := a.journal.Run(t.id.Planned()); err == nil {
 		if m, err := protocol.DecodeRun(msg); err == nil {
 			t.tree = m.Spec.KillTree
 		}
 	}
 	a.mu.Lock()
-	a.running++
-	a.ready = append(a.ready, t)
+	l := a.laneOf(t)
+	l.taken++
+	l.ready = append(l.ready, t)
 	a.mu.Unlock()
 	a.runs(t, process)
 	return true

@@ -43,6 +43,7 @@ func (a *Agent) report(ctx context.Context) error {
 func (a *Agent) save(due []*task) {
 	var records []journal.Record
 	var saving []*task
+	var marks []journal.Record
 	write := a.journal.Note
 	now := a.cfg.Clock()
 	a.mu.Lock()
@@ -53,20 +54,25 @@ func (a *Agent) save(due []*task) {
 			continue
 		case t.final:
 			r.State = journal.Done
+			marks = append(marks, a.forgotten(t)...)
 		case !t.saved:
 			r.State = journal.Ended
 			write = a.journal.Append
 		default:
 			continue
 		}
-		r.Result = t.result.Append(nil)
+		result := t.result
+		if t.lean {
+			result.Detail = joined(result.Detail, outputDropped)
+		}
+		r.Result = result.Append(nil)
 		records, saving = append(records, r), append(saving, t)
 	}
 	a.mu.Unlock()
 	if len(records) == 0 {
 		return
 	}
-	err := write(records...)
+	err := write(append(records, marks...)...)
 	if err != nil {
 		a.log.Error("results not written down yet", "count", len(records), "error", err)
 	}
@@ -93,19 +99,28 @@ func (a *Agent) tell(t *task) {
 		}
 	}()
 	a.mu.Lock()
-	s := state{phase: t.phase, known: t.known, gone: t.gone, final: t.final, tellable: t.saved || !t.known}
+	s := state{phase: t.phase, known: t.known, gone: t.gone, final: t.final, lean: t.lean && t.saved, tellable: (t.saved || !t.known) && !a.cut}
+	if p := a.plans[t.id]; p != nil {
+		s.planned, s.revision = !p.resting, p.rule.revision
+	}
 	a.mu.Unlock()
+	if s.lean && t.mute == "" {
+		t.mute = outputDropped
+		a.clear(t)
+	}
 	switch {
 	case s.gone:
-		if err := executor.Remove(a.dirOf(t.id)); err != nil {
-			a.log.Warn("folder of a finished task not removed", "task", nameOf(t.id), "error", err)
-		}
+		a.clear(t)
 	case s.final, s.phase == ended && !s.tellable:
-		a.retry(t) // could not be written down
+		a.retry(t) // could not be written down, or nobody hears it, and thousands may have to wait for days
 	case s.phase == ended:
 		a.tellEnd(t)
 	case s.phase == running:
 		a.tellProgress(t)
+	case s.planned:
+		m := protocol.Planned{Task: t.id, Revision: s.revision}
+		_ = a.publish(m.Append(nil)) // if it gets lost, the Run comes again
+	case s.phase == planned, t.id.Due != 0: // nothing to tell yet
 	case s.known:
 		m := protocol.Received{Task: t.id}
 		_ = a.publish(m.Append(nil)) // if it gets lost, the Run comes again
@@ -114,8 +129,18 @@ func (a *Agent) tell(t *task) {
 
 // state is what tell decides by.
 type state struct {
-	phase                        phase
-	known, gone, final, tellable bool
+	phase                              phase
+	known, gone, final, lean, tellable bool
+
+	planned  bool // there is a plan, which goes on
+	revision uint64
+}
+
+// clear removes the folder of a task that has ended.
+func (a *Agent) clear(t *task) {
+	if err := executor.Remove(a.dirOf(t.id)); err != nil {
+		a.log.Warn("folder of a finished task not removed", "task", nameOf(t.id), "error", err)
+	}
 }
 
 // agenda orders tasks by the time at which there is something to tell.

@@ -64,11 +64,15 @@ func TestOutputWhileRunning(t *testing.T) {
 func TestOutputIsPaced(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
+	s.mu.Lock()
+	s.patient = true // what is asked for again is told at once
+	s.mu.Unlock()
 	n := newNode(t, s)
 	n.config = func(c *Config) {
 		c.tempo = &tempo{received: time.Hour, started: time.Millisecond, output: 200 * time.Millisecond, resend: time.Hour, maxResend: time.Hour}
 	}
 	n.start()
+	s.await("hello", func() bool { return len(s.hellos) > 0 })
 	begin := time.Now()
 	s.run(script(1, "while :; do echo x; sleep 0.01; done"))
 	s.await("some output", func() bool { return s.messages[protocol.KindOutput] >= 5 })

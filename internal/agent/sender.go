@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"errand/internal/agent/executor"
@@ -54,8 +53,13 @@ func (s *sender) reconnected(t *tempo) {
 // acknowledged handles an Ack.
 func (a *Agent) acknowledged(m protocol.Ack) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	t := a.tasks[m.Task]
+	if t != nil && t.phase == planned && m.Final {
+		a.mu.Unlock()
+		a.stopTask(t) // the server knows no such plan any more
+		return
+	}
+	defer a.mu.Unlock()
 	if t == nil {
 		return
 	}
@@ -198,7 +202,7 @@ func (a *Agent) tellEnd(t *task) {
 		result.Last, result.End = c, c.End()
 	}
 	if t.mute != "" {
-		result.Detail = clip(strings.TrimPrefix(result.Detail+"; "+t.mute, "; "))
+		result.Detail = joined(result.Detail, t.mute)
 	}
 	if a.send(t, result.Append(nil), from, result.End, true) {
 		a.later(t, 0)

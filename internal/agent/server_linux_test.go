@@ -40,8 +40,10 @@ type server struct {
 // job is what the server knows of a task.
 type job struct {
 	run, stop []byte // until answered
+	revision  uint64 // wanted
 
 	received bool
+	planned  []uint64 // the revisions that were confirmed
 	started  int64
 	out, err []byte
 	have     uint64
@@ -102,6 +104,9 @@ func (s *server) run(m protocol.Run) {
 	defer s.mu.Unlock()
 	j := s.job(m.Task)
 	j.run = m.Append(nil)
+	if m.Spec.Plan != nil {
+		j.revision = m.Spec.Plan.Revision
+	}
 	s.send(j.run)
 }
 
@@ -161,6 +166,15 @@ func (s *server) hear(msg []byte) {
 		if m, err = protocol.DecodeReceived(msg); err == nil {
 			j := s.job(m.Task)
 			j.received, j.run = true, nil
+		}
+	case protocol.KindPlanned:
+		var m protocol.Planned
+		if m, err = protocol.DecodePlanned(msg); err == nil {
+			j := s.job(m.Task)
+			j.planned = append(j.planned, m.Revision)
+			if j.revision <= m.Revision {
+				j.run = nil
+			}
 		}
 	case protocol.KindStarted:
 		var m protocol.Started
@@ -263,7 +277,7 @@ func (s *server) result(task protocol.Task) job {
 
 // dial is the agent's way to the server.
 func (s *server) dial(_ context.Context, _ identity.Identity, message func([]byte), connected func()) (Link, error) {
-	p := &pipe{server: s, in: newLane(message), out: newLane(s.hear)}
+	p := &pipe{server: s, in: newCourier(message), out: newCourier(s.hear)}
 	s.mu.Lock()
 	s.link = p
 	s.mu.Unlock()
@@ -282,7 +296,7 @@ func (s *server) hearAgain(a *Agent) {
 // pipe is a link.
 type pipe struct {
 	server  *server
-	in, out *lane // as the agent sees it
+	in, out *courier // as the agent sees it
 }
 
 func (p *pipe) Publish(msg []byte) error {
@@ -305,8 +319,8 @@ func (p *pipe) Close() {
 	p.out.close()
 }
 
-// lane hands messages over one after another, in a goroutine of its own.
-type lane struct {
+// courier hands messages over one after another, in a goroutine of its own.
+type courier struct {
 	mu     sync.Mutex
 	more   *sync.Cond
 	queue  [][]byte
@@ -314,8 +328,8 @@ type lane struct {
 	done   chan struct{}
 }
 
-func newLane(handle func([]byte)) *lane {
-	l := &lane{done: make(chan struct{})}
+func newCourier(handle func([]byte)) *courier {
+	l := &courier{done: make(chan struct{})}
 	l.more = sync.NewCond(&l.mu)
 	go func() {
 		defer close(l.done)
@@ -337,7 +351,7 @@ func newLane(handle func([]byte)) *lane {
 	return l
 }
 
-func (l *lane) put(msg []byte, f faults, r *rand.Rand) {
+func (l *courier) put(msg []byte, f faults, r *rand.Rand) {
 	hit := func(percent int) bool { return r.IntN(100) < percent }
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -354,7 +368,7 @@ func (l *lane) put(msg []byte, f faults, r *rand.Rand) {
 	l.more.Signal()
 }
 
-func (l *lane) close() {
+func (l *courier) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.more.Signal()

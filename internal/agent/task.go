@@ -21,6 +21,7 @@ const (
 	starting       // has a place among the running
 	running        // its command runs, under a supervisor
 	ended          // its result is known
+	planned        // has runs instead of running; see plan
 )
 
 // task is a task that the server does not know to be over. Its fields are guarded by the agent's lock, except where a
@@ -29,19 +30,22 @@ type task struct {
 	id      protocol.Task
 	arrived journal.Moment
 	ttl     time.Duration // 0 means no limit
-	run     []byte        // the message, while it is at hand; the journal has it too
-	begun   bool          // the journal knows that it is about to be started
+	run     []byte        // the message, while it is at hand; the journal has it too. A run goes by its plan's
+	lane    uint8
+	begun   bool // the journal knows that it is about to be started
 
 	phase   phase
 	stop    bool // was asked for
 	tree    bool // a stop ends all descendants
 	process *executor.Task
+	abort   func() // ends what is done without a process, if that is going on
 	started time.Time
 
 	result protocol.Finished // without output; once ended
 	saved  bool              // the result is on disk, in the journal or as the executor's record
 	known  bool              // the journal has the task, so an unsaved result must not be told: a restart could contradict it
-	final  bool              // the server has the result
+	final  bool              // the server has the result, or it is given up
+	lean   bool              // the output is given up
 
 	sender
 	due   time.Time // when report has to look at it
@@ -49,15 +53,29 @@ type task struct {
 }
 
 // nameOf returns the name of a task's folder.
-func nameOf(t protocol.Task) string { return fmt.Sprintf("%d-%d", t.Invocation, t.Index) }
+func nameOf(t protocol.Task) string {
+	if t.Due != 0 {
+		return fmt.Sprintf("%d-%d-%d", t.Invocation, t.Index, t.Due)
+	}
+	return fmt.Sprintf("%d-%d", t.Invocation, t.Index)
+}
 
 // taskNamed is the inverse of nameOf.
-func taskNamed(name string) (protocol.Task, bool) {
-	a, b, ok := strings.Cut(name, "-")
-	invocation, err1 := strconv.ParseUint(a, 10, 64)
-	index, err2 := strconv.ParseUint(b, 10, 32)
-	t := protocol.Task{Invocation: invocation, Index: uint32(index)}
-	return t, ok && err1 == nil && err2 == nil && nameOf(t) == name
+func taskNamed(name string) (t protocol.Task, ok bool) {
+	for i, part := range strings.Split(name, "-") {
+		n, err := strconv.ParseUint(part, 10, 64)
+		switch {
+		case err != nil:
+			return t, false
+		case i == 0:
+			t.Invocation = n
+		case i == 1:
+			t.Index = uint32(n)
+		case i == 2:
+			t.Due = int64(n)
+		}
+	}
+	return t, nameOf(t) == name
 }
 
 func (a *Agent) tasksDir() string { return filepath.Join(a.cfg.Dir, "tasks") }
@@ -82,7 +100,10 @@ func (a *Agent) endLocked(t *task, result protocol.Finished, saved bool) {
 		result.Ended = a.cfg.Clock().Wall.UnixMicro()
 	}
 	t.phase, t.result, t.saved = ended, result, saved
-	t.run, t.process = nil, nil
+	t.run, t.process, t.abort = nil, nil, nil
+	if t.id.Due != 0 {
+		a.ran(t)
+	}
 	a.schedule(t, time.Now())
 }
 

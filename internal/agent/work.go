@@ -31,7 +31,7 @@ func (a *Agent) work(ctx context.Context) error {
 		start, nap := a.turn()
 		for _, t := range start {
 			commands.Go(func() {
-				defer a.leave()
+				defer a.leave(t)
 				a.guard(t, func() { a.carryOut(ctx, t) })
 			})
 		}
@@ -52,13 +52,8 @@ func (a *Agent) turn() (start []*task, nap time.Duration) {
 	if !time.Now().Before(a.expiry) {
 		a.expire()
 	}
-	start, a.ready = a.ready, nil
-	for a.running < a.cfg.MaxRunning && len(a.queue) > 0 {
-		t := a.queue[0]
-		a.queue = slices.Delete(a.queue, 0, 1)
-		a.running++
-		t.phase = starting
-		start = append(start, t)
+	for i := range a.lanes {
+		start = append(start, a.lanes[i].next()...)
 	}
 	return start, time.Until(a.expiry)
 }
@@ -66,33 +61,41 @@ func (a *Agent) turn() (start []*task, nap time.Duration) {
 // expire ends the waiting tasks that may not be started any more. It is called with the lock held.
 func (a *Agent) expire() {
 	now, next := a.cfg.Clock(), maxNap
-	a.queue = slices.DeleteFunc(a.queue, func(t *task) bool {
-		if t.expired(now) {
-			a.endLocked(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeExpired}, false)
-			return true
-		}
-		if t.ttl > 0 {
-			next = min(next, t.ttl-now.Since(t.arrived))
-		}
-		return false
-	})
+	for i := range a.lanes {
+		l := &a.lanes[i]
+		l.queue = slices.DeleteFunc(l.queue, func(t *task) bool {
+			if t.expired(now) {
+				a.endLocked(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeExpired}, false)
+				return true
+			}
+			if t.ttl > 0 {
+				next = min(next, t.ttl-now.Since(t.arrived))
+			}
+			return false
+		})
+	}
 	a.expiry = time.Now().Add(next)
 }
 
-// leave gives a place back.
-func (a *Agent) leave() {
-	a.mu.Lock()
-	a.running--
-	a.mu.Unlock()
-	nudge(a.room)
-}
-
-// carryOut starts a task's command, unless it runs already, and waits for its end or for the agent's.
+// carryOut does what a task asks for, unless its command runs already, and waits for its end or for the agent's.
 func (a *Agent) carryOut(ctx context.Context, t *task) {
 	process := a.processOf(t)
 	if process == nil {
-		var failed *protocol.Finished
-		if process, failed = a.launch(ctx, t); failed != nil {
+		m, failed := a.begin(t)
+		switch {
+		case failed != nil:
+		case m.Spec.File != nil:
+			a.writeFile(ctx, t, &m)
+			return
+		case inContainer(&m.Spec):
+			a.runInContainer(ctx, t, &m)
+			return
+		case m.Spec.DryRun:
+			failed = a.check(ctx, t, &m)
+		default:
+			process, failed = a.launch(ctx, t, &m)
+		}
+		if failed != nil {
 			a.end(t, *failed, false)
 			return
 		}
@@ -114,18 +117,8 @@ func (a *Agent) processOf(t *task) *executor.Task {
 }
 
 // launch starts a command, or returns why it did not.
-func (a *Agent) launch(ctx context.Context, t *task) (*executor.Task, *protocol.Finished) {
-	m, failed := a.begin(t)
-	if failed != nil {
-		return nil, failed
-	}
-	a.mu.Lock()
-	stop := t.stop
-	a.mu.Unlock()
-	if stop {
-		return nil, &protocol.Finished{Task: t.id, Outcome: protocol.OutcomeNeverStarted}
-	}
-	spec, err := specOf(&m, nameOf(t.id)+"-"+a.mark)
+func (a *Agent) launch(ctx context.Context, t *task, m *protocol.Run) (*executor.Task, *protocol.Finished) {
+	spec, err := a.specOf(t, m)
 	if err != nil {
 		f := refusedBy(t.id, err)
 		return nil, &f
@@ -144,6 +137,23 @@ func (a *Agent) launch(ctx context.Context, t *task) (*executor.Task, *protocol.
 	return process, nil
 }
 
+// check finds out what would keep a command from starting, and returns that or a successful end.
+func (a *Agent) check(ctx context.Context, t *task, m *protocol.Run) *protocol.Finished {
+	spec, err := a.specOf(t, m)
+	if err == nil {
+		err = executor.Check(ctx, spec)
+	}
+	f := protocol.Finished{Task: t.id, Outcome: protocol.OutcomeExited}
+	if err != nil {
+		f = refusedBy(t.id, err)
+	}
+	return &f
+}
+
+func (a *Agent) specOf(t *task, m *protocol.Run) (executor.Spec, error) {
+	return specOf(m, nameOf(t.id)+"-"+a.mark)
+}
+
 // begin makes sure that the journal knows of the start before it happens.
 func (a *Agent) begin(t *task) (m protocol.Run, failed *protocol.Finished) {
 	fail := func(f protocol.Finished) (protocol.Run, *protocol.Finished) { return m, &f }
@@ -153,16 +163,13 @@ func (a *Agent) begin(t *task) (m protocol.Run, failed *protocol.Finished) {
 	a.mu.Unlock()
 	var err error
 	if msg == nil {
-		if msg, err = a.journal.Run(t.id); err != nil {
+		if msg, err = a.journal.Run(t.id.Planned()); err != nil {
 			return fail(unwritten(t.id, err))
 		}
 	}
 	if m, err = protocol.DecodeRun(msg); err != nil {
 		return fail(unwritten(t.id, err))
 	}
-	a.mu.Lock()
-	t.tree = m.Spec.KillTree
-	a.mu.Unlock()
 	if !t.begun {
 		now := a.cfg.Clock()
 		if t.expired(now) {
@@ -171,6 +178,13 @@ func (a *Agent) begin(t *task) (m protocol.Run, failed *protocol.Finished) {
 		if err := a.journal.Append(journal.Record{Task: t.id, State: journal.Starting, At: now}); err != nil {
 			return fail(unwritten(t.id, err))
 		}
+	}
+	a.mu.Lock()
+	t.tree = m.Spec.KillTree
+	stop := t.stop
+	a.mu.Unlock()
+	if stop {
+		return fail(protocol.Finished{Task: t.id, Outcome: protocol.OutcomeNeverStarted})
 	}
 	return m, nil
 }

@@ -7,14 +7,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"time"
 
 	"errand/internal/api/sign"
 	"errand/internal/core"
+	"errand/internal/policy"
 )
 
 // MaxBody is the largest request body read from anyone, in bytes. The largest documented input is 64 KB of Base64.
@@ -46,6 +51,8 @@ type Dialect interface {
 	Recognise(r *Request) bool
 	// Identify proves who calls.
 	Identify(ctx context.Context, r *Request) (core.Caller, error)
+	// Region is where the request says it is about, or the default; empty if the installation has none that this dialect knows.
+	Region(r *Request) string
 	// Action returns the action that the request names, or a core.Error with ReasonUnknownAction.
 	Action(r *Request) (Action, error)
 	// Write sends the answer: result as the action returned it, or the vendor's form of err. It returns the vendor's error code for
@@ -56,9 +63,11 @@ type Dialect interface {
 // Action is one operation of a dialect.
 type Action struct {
 	Name string
-	// Mutates marks actions that change something; they are logged as audit lines.
+	// Mutates marks actions that change something; they leave audit records.
 	Mutates bool
-	call    func(ctx context.Context, c core.Caller, r *Request) (any, error)
+	// Parameters and Fields are the structures with the vendor's names, for those who describe the API.
+	Parameters, Fields reflect.Type
+	call               func(ctx context.Context, c core.Caller, r *Request) (any, error)
 }
 
 // Do makes an Action from a typed function. decode fills the request structure; it is the dialect's, because each vendor has its own
@@ -66,7 +75,7 @@ type Action struct {
 func Do[Req, Resp any](
 	name string, mutates bool, decode func(*Request, any) error, fn func(context.Context, core.Caller, *Req) (*Resp, error),
 ) Action {
-	return Action{Name: name, Mutates: mutates, call: func(ctx context.Context, c core.Caller, r *Request) (any, error) {
+	call := func(ctx context.Context, c core.Caller, r *Request) (any, error) {
 		var req Req
 		if err := decode(r, &req); err != nil {
 			return nil, err
@@ -76,7 +85,8 @@ func Do[Req, Resp any](
 			return nil, err
 		}
 		return resp, nil
-	}}
+	}
+	return Action{Name: name, Mutates: mutates, Parameters: reflect.TypeFor[Req](), Fields: reflect.TypeFor[Resp](), call: call}
 }
 
 // Actions indexes a dialect's actions by name.
@@ -100,6 +110,9 @@ type Server struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Observe  func(Call) // may be nil
+	Gate     *Gate      // may be nil, which lets everybody in
+	// Audit keeps records of calls that change something; may be nil.
+	Audit func(context.Context, core.AuditRecord)
 }
 
 // ServeHTTP reads, recognises, identifies, calls and answers.
@@ -136,12 +149,33 @@ func (s *Server) serve(w http.ResponseWriter, d Dialect, r *Request, err error) 
 	if err == nil {
 		caller, action, result, err = s.call(d, r)
 	}
+	var slow *ThrottledError
+	if errors.As(err, &slow) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(slow.After.Seconds()))))
+	}
 	code := d.Write(w, r, result, err)
 	took := s.Now().Sub(r.Received)
 	if s.Observe != nil {
 		s.Observe(Call{Dialect: d.Name(), Action: action.Name, Code: code, Duration: took})
 	}
 	s.log(d, r, caller, action, code, err, took)
+	if s.Audit != nil && action.Mutates && slow == nil {
+		s.Audit(r.Context(), core.AuditRecord{
+			Account: caller.Account, At: caller.Time, Principal: caller.Principal, KeyID: caller.KeyID, Dialect: d.Name(), Action: action.Name,
+			RequestID: r.ID, Source: r.Peer.String(), UserAgent: clip(r.UserAgent(), maxUserAgent), Resources: caller.Trail.Resources(), Code: code,
+		})
+	}
+}
+
+// maxUserAgent is how much of what a client calls itself is kept, in bytes.
+const maxUserAgent = 200
+
+// clip cuts text, and what is no text in it.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "")
 }
 
 func (s *Server) call(d Dialect, r *Request) (caller core.Caller, action Action, result any, err error) {
@@ -150,15 +184,62 @@ func (s *Server) call(d Dialect, r *Request) (caller core.Caller, action Action,
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if caller, err = d.Identify(r.Context(), r); err != nil {
+	if caller, err = s.identify(d, r); err != nil {
 		return caller, action, nil, err
 	}
-	caller.RequestID, caller.Source = r.ID, r.Peer.String()
+	caller.RequestID, caller.Source, caller.Secure, caller.Time = r.ID, r.Peer, r.TLS != nil, r.Received
+	caller.UserAgent, caller.Dialect, caller.Trail = r.UserAgent(), d.Name(), new(core.Trail)
 	if action, err = d.Action(r); err != nil {
 		return caller, action, nil, err
 	}
+	caller.Action, caller.Region = action.Name, d.Region(r)
+	caller.Verb, _ = policy.VerbOf(caller.Dialect, action.Name)
+	if err = caller.CheckKey(); err != nil {
+		return caller, action, nil, err
+	}
+	if general[caller.Verb] {
+		if err = caller.Allow(caller.Verb, nil); err != nil {
+			return caller, action, nil, err
+		}
+	}
+	if s.Gate != nil {
+		leave, err := s.Gate.enter(r.Context(), &caller, r.Received)
+		if err != nil {
+			return caller, action, nil, err
+		}
+		defer leave()
+	}
 	result, err = action.call(r.Context(), caller, r)
 	return caller, action, result, err
+}
+
+// general holds the verbs that concern no resource. Some dialects carry them out by themselves, so they are judged here; all others are
+// judged by the core, which knows what a call is about.
+var general = generalVerbs()
+
+func generalVerbs() map[string]bool {
+	m := map[string]bool{}
+	for _, v := range policy.Verbs() {
+		if len(v.Resources) == 0 {
+			m[v.Name] = true
+		}
+	}
+	return m
+}
+
+// identify asks the dialect who calls, unless too many from there could not say.
+func (s *Server) identify(d Dialect, r *Request) (core.Caller, error) {
+	if s.Gate == nil {
+		return d.Identify(r.Context(), r)
+	}
+	if err := s.Gate.stranger(r.Peer, r.Received); err != nil {
+		return core.Caller{}, err
+	}
+	caller, err := d.Identify(r.Context(), r)
+	if err != nil && (core.AsError(err).Code != core.CodeInternal || isCallerFault(err)) {
+		s.Gate.failed(r.Peer, r.Received)
+	}
+	return caller, err
 }
 
 // log writes one line for each call that changed something or failed through our fault; the rest is for debugging.
@@ -172,7 +253,8 @@ func (s *Server) log(d Dialect, r *Request, c core.Caller, a Action, code string
 	}
 	attrs := []slog.Attr{
 		slog.String("request", r.ID), slog.String("dialect", d.Name()), slog.String("action", a.Name),
-		slog.String("account", c.Account.String()), slog.String("key", c.KeyID), slog.String("source", r.Peer.String()),
+		slog.String("account", c.Account.String()), slog.String("principal", c.Principal), slog.String("key", c.KeyID),
+		slog.String("source", r.Peer.String()),
 		slog.Duration("took", took),
 	}
 	if err != nil {

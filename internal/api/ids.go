@@ -13,6 +13,8 @@ var (
 	commandPrefixes    = []string{"c-", "cmd-"}
 	invocationPrefixes = []string{"t-", "f-", "inv-"}
 	taskPrefixes       = []string{"invt-"}
+	sessionPrefixes    = []string{"s-", "i"} // the second one has no hyphen, as eflo-controller writes it
+	schedulePrefixes   = []string{"ivk-"}
 )
 
 // ShowNode renders a node's id: ids that were left to us get the dialect's prefix, ids set by the operator appear as given.
@@ -49,6 +51,12 @@ func CommandID(s string) (core.ID, bool) { return parse(s, commandPrefixes) }
 
 // InvocationID reads an invocation id; false if it cannot be one.
 func InvocationID(s string) (core.ID, bool) { return parse(s, invocationPrefixes) }
+
+// ScheduleID reads the id of a schedule; false if it cannot be one.
+func ScheduleID(s string) (core.ID, bool) { return parse(s, schedulePrefixes) }
+
+// SessionID reads the id of a terminal session; false if it cannot be one.
+func SessionID(s string) (core.ID, bool) { return parse(s, sessionPrefixes) }
 
 func parse(s string, prefixes []string) (core.ID, bool) {
 	return core.ParseID(trim(s, prefixes))

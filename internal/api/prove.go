@@ -33,12 +33,23 @@ type ReplayError struct{}
 
 func (*ReplayError) Error() string { return "nonce was used before" }
 
+// DefaultRegion is the region of requests that name none: the installation's first, or else the dialect's own.
+func (e *Env) DefaultRegion(published string) string {
+	if len(e.Regions) > 0 {
+		return e.Regions[0]
+	}
+	return published
+}
+
 // Prove checks a signature claim in the order in which the vendors do: the key is known, the time is near, the signature matches, the nonce
 // is new, the token belongs to the key. A nonce is remembered only after the signature was right, so that strangers cannot fill the memory.
 func (e *Env) Prove(ctx context.Context, claim *sign.Claim) (core.Caller, error) {
 	if claim.Scheme == sign.SchemeBearer {
 		key, err := e.Service.Bearer(ctx, claim.Token)
-		return caller(key), err
+		if err != nil {
+			return core.Caller{}, err
+		}
+		return e.Service.Caller(ctx, key)
 	}
 	cred, err := e.Service.Key(ctx, claim.AccessKeyID)
 	if err != nil {
@@ -48,21 +59,48 @@ func (e *Env) Prove(ctx context.Context, claim *sign.Claim) (core.Caller, error)
 	if err := claim.CheckTime(now); err != nil {
 		return core.Caller{}, err
 	}
-	if err := claim.Verify(cred.Secret); err != nil {
+	if err := verify(claim, &cred); err != nil {
 		return core.Caller{}, err
 	}
 	if claim.Nonce != "" && e.Nonces.Seen(cred.ID, claim.Nonce, now) {
 		return core.Caller{}, &ReplayError{}
 	}
-	if cred.TokenHash != "" {
-		got := core.HashToken(claim.Token)
-		if subtle.ConstantTimeCompare([]byte(got), []byte(cred.TokenHash)) != 1 {
-			return core.Caller{}, &TokenError{Missing: claim.Token == ""}
-		}
+	if err := checkToken(&cred, claim.Token); err != nil {
+		return core.Caller{}, err
 	}
-	return caller(cred.AccessKey), nil
+	return e.Service.Caller(ctx, cred.AccessKey)
 }
 
-func caller(k core.AccessKey) core.Caller {
-	return core.Caller{Account: k.Account, Principal: k.Principal, KeyID: k.ID}
+// verify tries the secret, and after a rotation the one before. The error is about the present one.
+func verify(claim *sign.Claim, cred *core.Credential) error {
+	err := claim.Verify(cred.Secret)
+	if err != nil && cred.OldSecret != "" && claim.Verify(cred.OldSecret) == nil {
+		return nil
+	}
+	return err
 }
+
+func checkToken(cred *core.Credential, token string) error {
+	if cred.Kind != core.KeyTemporary || same(core.HashToken(token), cred.TokenHash) {
+		return nil
+	}
+	return &TokenError{Missing: token == ""}
+}
+
+// ProveSecret checks a key whose secret itself was sent, with the security token if it is a temporary one.
+func (e *Env) ProveSecret(ctx context.Context, id, secret, token string) (core.Caller, error) {
+	cred, err := e.Service.Key(ctx, id)
+	if err != nil {
+		return core.Caller{}, err
+	}
+	if cred.Kind == core.KeyBearer || !same(secret, cred.Secret) && (cred.OldSecret == "" || !same(secret, cred.OldSecret)) {
+		return core.Caller{}, &core.Error{Code: core.CodeUnauthenticated, Reason: core.ReasonKeyUnknown, Detail: "wrong secret"}
+	}
+	if err := checkToken(&cred, token); err != nil {
+		return core.Caller{}, err
+	}
+	return e.Service.Caller(ctx, cred.AccessKey)
+}
+
+// same compares in constant time.
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -28,6 +28,8 @@ type NodeConfig struct {
 	Log       *slog.Logger
 	// Message is called for each message of the server, one after another.
 	Message func(msg []byte)
+	// Session is called for each message to a session on this node, one after another; nil leaves them alone. It must not wait.
+	Session func(n *Node, session uint64, msg []byte)
 	// Connected is called after each connection and reconnection.
 	Connected func()
 }
@@ -35,6 +37,7 @@ type NodeConfig struct {
 // Node is a node's end of the bus.
 type Node struct {
 	nc  *nats.Conn
+	key int64
 	out string
 }
 
@@ -82,7 +85,14 @@ func Dial(c NodeConfig) (*Node, error) {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	return &Node{nc: nc, out: protocol.Out(c.Key)}, nil
+	n := &Node{nc: nc, key: c.Key, out: protocol.Out(c.Key)}
+	if c.Session != nil {
+		if err := n.listenSessions(c.Session); err != nil {
+			nc.Close()
+			return nil, err
+		}
+	}
+	return n, nil
 }
 
 func servers(urls []string) nats.Option {

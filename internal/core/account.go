@@ -5,9 +5,11 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -15,6 +17,7 @@ import (
 type Account struct {
 	ID        AccountID
 	Name      string
+	Disabled  bool // all its keys are refused; its machines stay connected
 	CreatedAt time.Time
 }
 
@@ -25,29 +28,30 @@ type KeyKind string
 const (
 	KeyLong      KeyKind = "long"      // signs until it is disabled
 	KeyTemporary KeyKind = "temporary" // signs until ExpiresAt, and only together with Token
-	KeyBearer    KeyKind = "bearer"    // is itself the secret; only its hash is kept
+	KeyBearer    KeyKind = "bearer"    // is sent as it is; only its hash is kept
 )
 
 // AccessKey lets a program act for an account. Signature schemes need the plain secret, so it is kept sealed rather than hashed.
 type AccessKey struct {
-	ID        string // public id; for KeyBearer the hex SHA-256 of the token
-	Account   AccountID
-	Principal string // who acts: "root" or a user's name
-	Kind      KeyKind
-	Sealed    []byte // secret under the installation's Sealer
-	TokenHash string // hex SHA-256 of the security token, KeyTemporary only
-	Disabled  bool
-	CreatedAt time.Time
-	ExpiresAt time.Time // zero means never
-}
+	ID          string // public
+	Account     AccountID
+	Principal   string // who acts: RootUser or the name of a user
+	Kind        KeyKind
+	Description string
+	Sealed      []byte // secret under the installation's Sealer; none for KeyBearer
+	TokenHash   string // hex SHA-256 of the security token (KeyTemporary) or of the bearer token (KeyBearer)
+	Session     string // policy document that narrows what the principal may do, KeyTemporary only; empty narrows nothing
+	Dialects    []string
+	Networks    []netip.Prefix // where from; empty means anywhere. So do Dialects: empty means through any
+	Disabled    bool
+	CreatedAt   time.Time
+	ExpiresAt   time.Time // zero means never
+	UsedAt      time.Time // last use, up to a minute late; zero means never
 
-// Caller is who makes a call, as the API edge has proved it.
-type Caller struct {
-	Account   AccountID
-	Principal string
-	KeyID     string
-	RequestID string
-	Source    string // network address
+	// What the key had before its last rotation and may still be used until OldUntil.
+	OldSealed    []byte
+	OldTokenHash string
+	OldUntil     time.Time
 }
 
 // Sealer encrypts secrets at rest with AES-256-GCM under one installation key.
@@ -99,6 +103,14 @@ func randomText(n int) string {
 
 // NewAccessKeyID makes the public id of a key: 20 letters and digits.
 func NewAccessKeyID() string { return "ek" + randomText(18) }
+
+// newAccountID makes the number of an account: 16 digits, so that it is as long as callers write it.
+func newAccountID() AccountID {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
+	const least = 1_000_000_000_000_000
+	return AccountID(least + binary.BigEndian.Uint64(b[:])%(9*least))
+}
 
 // NewSecret makes the secret of a key: 40 characters, 200 bits.
 func NewSecret() string { return randomText(40) }

@@ -33,8 +33,26 @@ const (
 	CauseOutOfMemory
 	CauseSupervisorGone
 	CauseRebooted
-	CauseJournalGap // the agent died between writing a start down and starting
-	NumCauses       = int(iota)
+	CauseJournalGap   // the agent died between writing a start down and starting
+	CauseScheduleOver // no run took place and none will
+	CauseFileCreate
+	CauseFileExists
+	CauseFileContent
+	CauseFileName
+	CauseFilePath
+	CauseFileMode
+	CauseGroupNotFound
+	CauseContainerID
+	CauseContainerName
+	CauseContainerRuntime // no runtime that could have it
+	CauseContainerMismatch
+	CauseContainerAmbiguous
+	CauseContainerNotFound
+	CauseContainerState
+	CauseContainerConnect
+	CauseContainerFault
+	CauseContainerTimeout
+	NumCauses = int(iota)
 )
 
 var causeNames = [NumCauses]string{
@@ -42,7 +60,9 @@ var causeNames = [NumCauses]string{
 	"no_interpreter", "invalid_content", "no_space", "read_only", "exec_failed", "bad_schedule", "agent_offline",
 	"agent_unresponsive", "agent_upgrading", "agent_too_old", "delivery_timeout", "exec_timeout", "exec_exception",
 	"exec_interrupted", "exit_nonzero", "network_denied", "concurrency_limit", "out_of_memory", "supervisor_gone",
-	"rebooted", "journal_gap",
+	"rebooted", "journal_gap", "schedule_over", "file_create", "file_exists", "file_content", "file_name", "file_path", "file_mode",
+	"group_not_found", "container_id", "container_name", "container_runtime", "container_mismatch", "container_ambiguous",
+	"container_not_found", "container_state", "container_connect", "container_fault", "container_timeout",
 }
 
 func (c Cause) String() string {

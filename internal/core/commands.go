@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"maps"
 )
 
 // CommandSpec is an order to store a command.
@@ -19,6 +20,9 @@ type CommandSpec struct {
 
 // CreateCommand stores a command.
 func (s *Service) CreateCommand(ctx context.Context, c Caller, spec CommandSpec) (Command, error) {
+	if err := c.Allow("command.create", spec.Tags, resource("command", "", nil)); err != nil {
+		return Command{}, err
+	}
 	cmd := Command{
 		Account: c.Account, Region: spec.Region, Definition: spec.Definition, ResourceGroup: spec.ResourceGroup,
 		Tags: spec.Tags, Extra: spec.Extra,
@@ -29,7 +33,11 @@ func (s *Service) CreateCommand(ctx context.Context, c Caller, spec CommandSpec)
 	if err := CheckTags(spec.Tags, spec.Limits.Tags); err != nil {
 		return Command{}, err
 	}
-	return s.insertCommand(ctx, cmd, spec.UniqueName)
+	cmd, err := s.insertCommand(ctx, cmd, spec.UniqueName)
+	if err == nil {
+		c.Trail.note("command/" + cmd.ID.String())
+	}
+	return cmd, err
 }
 
 func checkCommand(d *Definition, st ParamStyle, l *Limits) error {
@@ -52,6 +60,9 @@ func checkCommand(d *Definition, st ParamStyle, l *Limits) error {
 }
 
 func (s *Service) insertCommand(ctx context.Context, cmd Command, uniqueName bool) (Command, error) {
+	if err := s.room(ctx, cmd.Account, QuotaCommands); err != nil {
+		return Command{}, err
+	}
 	for {
 		now := s.Now()
 		cmd.ID, cmd.CreatedAt, cmd.UpdatedAt = s.ids.Next(now), now, now
@@ -66,7 +77,7 @@ func (s *Service) insertCommand(ctx context.Context, cmd Command, uniqueName boo
 			Account: cmd.Account, Name: Pattern{Text: cmd.Name},
 		}, Page{Limit: 1, Count: true}); err != nil || total > 0 {
 			if err == nil {
-				err = &Error{Code: CodeConflict, Reason: ReasonNameTaken, Field: "name", Detail: "another command has this name"}
+				err = nameTaken()
 			}
 			return Command{}, err
 		}
@@ -75,7 +86,14 @@ func (s *Service) insertCommand(ctx context.Context, cmd Command, uniqueName boo
 
 // Command returns one stored command.
 func (s *Service) Command(ctx context.Context, c Caller, id ID) (Command, error) {
-	cmd, err := s.store.Command(ctx, c.Account, id)
+	if err := s.allowObjects(ctx, &c, "command.list", nil, KindCommand, texts(id)); err != nil {
+		return Command{}, err
+	}
+	return s.command(ctx, c.Account, id)
+}
+
+func (s *Service) command(ctx context.Context, account AccountID, id ID) (Command, error) {
+	cmd, err := s.store.Command(ctx, account, id)
 	if errors.Is(err, ErrNotFound) {
 		return Command{}, notFound(ReasonCommandNotFound, "no command %s", id)
 	}
@@ -89,6 +107,8 @@ type CommandChange struct {
 	Content           []byte
 	Override
 	Defaults   *map[string]string // replaces the whole set
+	Extra      map[string]string  // sets these; one that is empty is removed
+	UniqueName bool               // refuse a name that is taken
 	RefuseOpen bool               // refuse while the command runs somewhere
 	Style      ParamStyle
 	Limits     Limits
@@ -96,12 +116,15 @@ type CommandChange struct {
 
 // ModifyCommand changes a stored command; invocations keep the copy they were made with.
 func (s *Service) ModifyCommand(ctx context.Context, c Caller, id ID, ch CommandChange) error {
+	if err := s.allowObjects(ctx, &c, "command.modify", nil, KindCommand, texts(id)); err != nil {
+		return err
+	}
 	if ch.RefuseOpen {
 		if err := s.refuseOpen(ctx, c, id); err != nil {
 			return err
 		}
 	}
-	err := s.store.ChangeCommand(ctx, c.Account, id, func(cmd *Command) error {
+	err := s.store.ChangeCommand(ctx, c.Account, id, ch.UniqueName, func(cmd *Command) error {
 		ch.Override.apply(&cmd.Definition)
 		if ch.Name != nil {
 			cmd.Name = *ch.Name
@@ -118,13 +141,36 @@ func (s *Service) ModifyCommand(ctx context.Context, c Caller, id ID, ch Command
 		if ch.Defaults != nil {
 			cmd.Defaults = *ch.Defaults
 		}
+		cmd.Extra = merged(cmd.Extra, ch.Extra)
 		cmd.UpdatedAt = s.Now()
 		return checkCommand(&cmd.Definition, ch.Style, &ch.Limits)
 	})
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return notFound(ReasonCommandNotFound, "no command %s", id)
+	case errors.Is(err, ErrTaken):
+		return nameTaken()
+	default:
+		return err
 	}
-	return err
+}
+
+// merged is a map with some entries set anew, or removed where they are empty.
+func merged(have, set map[string]string) map[string]string {
+	if len(set) == 0 {
+		return have
+	}
+	all := maps.Clone(have)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, set)
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
+}
+
+func nameTaken() error {
+	return &Error{Code: CodeConflict, Reason: ReasonNameTaken, Field: "name", Detail: "another command has this name"}
 }
 
 func (s *Service) refuseOpen(ctx context.Context, c Caller, id ID) error {
@@ -139,13 +185,21 @@ func inUse(id ID) error {
 	return &Error{Code: CodeConflict, Reason: ReasonCommandInUse, Field: id.String(), Detail: "the command is running"}
 }
 
-// DeleteCommands deletes stored commands, all or none. Invocations made from them keep their copies.
-func (s *Service) DeleteCommands(ctx context.Context, c Caller, ids []ID, refuseOpen bool) error {
-	err := s.store.DeleteCommands(ctx, c.Account, ids, func(id ID, open int) error {
-		if refuseOpen && open > 0 {
+// DeleteCommands deletes stored commands, all or none. Invocations made from them keep their copies; schedules that run one of them have
+// nothing to run any more. With refuseInUse, a command stays as long as it runs or a schedule runs it.
+func (s *Service) DeleteCommands(ctx context.Context, c Caller, ids []ID, refuseInUse bool) error {
+	if err := s.allowObjects(ctx, &c, "command.delete", nil, KindCommand, texts(ids...)); err != nil {
+		return err
+	}
+	err := s.store.DeleteCommands(ctx, c.Account, ids, func(id ID, open, schedules int) error {
+		switch {
+		case refuseInUse && open > 0:
 			return inUse(id)
+		case refuseInUse && schedules > 0:
+			return &Error{Code: CodeConflict, Reason: ReasonCommandScheduled, Field: id.String(), Detail: "a schedule runs the command"}
+		default:
+			return nil
 		}
-		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
 		return notFound(ReasonCommandNotFound, "no such command")
@@ -155,6 +209,9 @@ func (s *Service) DeleteCommands(ctx context.Context, c Caller, ids []ID, refuse
 
 // Commands lists stored commands, newest first.
 func (s *Service) Commands(ctx context.Context, c Caller, f CommandFilter, p PageSpec) ([]Command, PageInfo, error) {
+	if err := s.allowObjects(ctx, &c, "command.list", nil, KindCommand, texts(f.IDs...)); err != nil {
+		return nil, PageInfo{}, err
+	}
 	f.Account = c.Account
 	return list(s.pages, c.Account, "commands", p,
 		func(r *Command) Cursor { return Cursor{A: int64(r.ID)} },

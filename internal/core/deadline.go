@@ -14,11 +14,11 @@ const (
 
 // Deadline is when the server has to do something about a task by itself; zero means never.
 func (v *Invocation) Deadline(t *Task) time.Time {
-	within := v.DeliverWithin
-	if within == 0 {
-		within = defaultDelivery
-	}
 	switch {
+	case v.Kind == KindStanding && t.State == Stopping && !t.ReceivedAt.IsZero():
+		return time.Time{} // its node has the plan and must hear of this, whenever it comes back
+	case v.Kind == KindOccurrence && t.State.Waiting():
+		return time.Time{} // its node has it and starts it when there is room
 	case t.State == Stopping:
 		at := t.StopAskedAt.Add(SilenceGrace)
 		if end := t.StartedAt.Add(v.Timeout + SilenceGrace); !t.StartedAt.IsZero() && end.After(at) {
@@ -27,22 +27,28 @@ func (v *Invocation) Deadline(t *Task) time.Time {
 		return at
 	case t.State == Running && v.Timeout > 0:
 		return t.StartedAt.Add(v.Timeout + SilenceGrace)
-	case t.State.Waiting() && t.State != Scheduled && !t.ReceivedAt.IsZero():
-		return v.CreatedAt.Add(within + SilenceGrace) // the node gives up by itself first
-	case t.State.Waiting() && t.State != Scheduled:
-		return v.CreatedAt.Add(within)
+	case t.State.Waiting() && !t.ReceivedAt.IsZero():
+		return v.deliverBy().Add(SilenceGrace) // the node gives up by itself first
+	case t.State.Waiting():
+		return v.deliverBy()
 	default:
 		return time.Time{}
 	}
 }
 
 // TTL is how long from now a node may still start a task of this invocation.
-func (v *Invocation) TTL(now time.Time) time.Duration {
-	within := v.DeliverWithin
+func (v *Invocation) TTL(now time.Time) time.Duration { return v.deliverBy().Sub(now) }
+
+// deliverBy is until when tasks may be handed over.
+func (v *Invocation) deliverBy() time.Time {
+	from, within := v.CreatedAt, v.DeliverWithin
+	if !v.RevisedAt.IsZero() {
+		from = v.RevisedAt // nodes may have joined then
+	}
 	if within == 0 {
 		within = defaultDelivery
 	}
-	return v.CreatedAt.Add(within).Sub(now)
+	return from.Add(within)
 }
 
 // Expire gives up the named tasks of an invocation whose deadline has passed and returns those that it changed.

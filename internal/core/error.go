@@ -50,7 +50,17 @@ const (
 	ReasonRepeatMode
 	ReasonScheduleMissing
 	ReasonScheduleInvalid
+	ReasonScheduleExpired // it never fires again
 	ReasonContainerInvalid
+	ReasonNotStanding  // the invocation does not repeat, so nothing of it can change
+	ReasonAlreadyEnded // what it names is over
+	ReasonFileNameTooLong
+	ReasonFileDirInvalid
+	ReasonFileTooLarge
+	ReasonFileDescriptionTooLong
+	ReasonFileModeInvalid
+	ReasonFileOwnerInvalid
+	ReasonFileGroupInvalid
 
 	ReasonParamsDisabled
 	ReasonParamsMalformed
@@ -74,11 +84,15 @@ const (
 
 	ReasonCommandNotFound
 	ReasonCommandInUse
+	ReasonCommandScheduled // a schedule runs it
 	ReasonInvocationNotFound
+	ReasonScheduleNotFound
 	ReasonRegistrationNotFound
 	ReasonRegistrationInUse   // machines that joined with it are still there
 	ReasonRegistrationRefused // unknown, used up, expired, disabled or from a wrong address
 	ReasonNodeTaken           // the wanted node id belongs to another machine
+	ReasonSessionNotFound
+	ReasonSessionsDisabled // by the account's own settings
 
 	ReasonPageNumber
 	ReasonPageSize
@@ -93,8 +107,13 @@ const (
 
 	ReasonQuotaCommands
 	ReasonQuotaRegistrations
+	ReasonQuotaInvocations
+	ReasonQuotaSessions
+	ReasonQuotaObjects // nodes, users, keys or policies
 	ReasonTokenInvalid
 	ReasonTokenMismatch
+	ReasonTokenPending // the first request with the token is under way
+	ReasonUnsupported  // Field asks for what nothing here can do
 
 	ReasonRegionUnknown
 	ReasonKeyUnknown
@@ -102,6 +121,7 @@ const (
 	ReasonKeyExpired
 	ReasonDenied
 	ReasonThrottled
+	ReasonAccessNotFound // account, user, key or policy
 	ReasonUnknownAction
 	NumReasons = int(iota)
 )

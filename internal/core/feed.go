@@ -10,10 +10,16 @@ type Event struct {
 	// New is an invocation that was accepted, with Tasks to deliver.
 	New   *Invocation
 	Tasks []Task
+	// Revised says that New is not new but changed; Tasks are all its open tasks.
+	Revised bool
 	// Stops are tasks that nodes must be told to stop.
 	Stops []Task
 	// Removed is a node that was removed, with Tasks that were given up because of it.
 	Removed NodeKey
+	// Rescheduled says that a schedule may fire sooner than before.
+	Rescheduled bool
+	// EndedSession is a session that is over.
+	EndedSession ID
 }
 
 // Feed tells listeners in this process what was committed. It is a hint: a listener that is slow or away loses nothing but time,

@@ -17,10 +17,60 @@ const (
 // RepeatMode is when an invocation runs.
 type RepeatMode string
 
-// The repeat modes. Only Once is accepted until schedules exist.
+// The repeat modes.
 const (
-	Once RepeatMode = "once"
+	Once       RepeatMode = "once"        // now
+	DryRun     RepeatMode = "dry_run"     // now, but only as far as looking whether it could run
+	Period     RepeatMode = "period"      // as Frequency says
+	NextReboot RepeatMode = "next_reboot" // once, when the machine starts the next time
+	EachReboot RepeatMode = "each_reboot" // whenever the machine starts
 )
+
+// Standing reports whether an invocation of this mode waits for moments to run.
+func (m RepeatMode) Standing() bool { return m == Period || m == NextReboot || m == EachReboot }
+
+// InvocationKind is what an invocation stands for. The numbers are stored: new kinds are added at the end.
+type InvocationKind uint8
+
+// The kinds. A standing invocation and its occurrences are the same thing seen by two kinds of vendors: for one the order is what
+// counts, for the other each run. So a listing asks for the kinds it means.
+const (
+	KindOnce       InvocationKind = iota // runs once, at once
+	KindStanding                         // is carried out by its nodes again and again; its tasks wait
+	KindOccurrence                       // one run of a standing invocation, on the nodes where it was due at the same moment
+	KindFile                             // writes a file
+)
+
+// String is the word for the kind in events.
+func (k InvocationKind) String() string {
+	switch k {
+	case KindOnce:
+		return "once"
+	case KindStanding:
+		return "standing"
+	case KindOccurrence:
+		return "occurrence"
+	case KindFile:
+		return "file"
+	}
+	return "unknown"
+}
+
+// Orders are the kinds that show what was asked for, Runs are those that show what ran.
+var (
+	Orders = []InvocationKind{KindOnce, KindStanding}
+	Runs   = []InvocationKind{KindOnce, KindOccurrence}
+)
+
+// File is a file to write. Its content is the invocation's Content, and Description its description.
+type File struct {
+	Name, Dir   string
+	Mode        string // octal, "0644"
+	Owner       string
+	Group       string
+	Overwrite   bool
+	ContentType string // as passed, for dialects that echo it
+}
 
 // Invocation is one order to run a command on some nodes. It carries a copy of the command, so that later changes of the
 // command do not change history.
@@ -29,6 +79,7 @@ type Invocation struct {
 	Account AccountID
 	Region  string
 	Origin  Origin
+	Kind    InvocationKind
 
 	Command ID   // the stored command, or an id of its own for a definition that was passed along
 	Saved   bool // Command names a stored command
@@ -40,6 +91,14 @@ type Invocation struct {
 	ContainerID   string
 	ContainerName string
 	Repeat        RepeatMode
+	Frequency     string    // as passed; Period only
+	Outlet        Outlet    // where a copy of the output goes
+	Revision      uint64    // of a standing invocation, grows with each change
+	RevisedAt     time.Time // zero if it never changed
+	File          *File     // KindFile only
+
+	Schedule ID        // what made it run: a standing invocation for KindOccurrence, or a schedule; zero for a person
+	Due      time.Time // the moment at which Schedule said so
 
 	DeliverWithin time.Duration // how long after its creation a task may still be handed over
 	ClientToken   string
@@ -100,6 +159,11 @@ type Task struct {
 	DrainCut    bool // a child kept the output open; later bytes are not part of it
 	Late        bool // the result replaced a presumed end
 	Output      Output
+
+	// Of a task of a standing invocation:
+	Runs      uint32    // how often it was started
+	Latest    ID        // the occurrence that was due last
+	LatestDue time.Time // when that was
 }
 
 // Printed is the length of the merged output, whether kept or not.

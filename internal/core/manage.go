@@ -7,7 +7,7 @@ import (
 
 // DisableRegistrations lets no further machine join with these codes; those that did stay. All codes or none.
 func (s *Service) DisableRegistrations(ctx context.Context, c Caller, ids []ID) ([]RegistrationCode, error) {
-	return s.changeRegistrations(ctx, c, ids, func(r *RegistrationCode) (bool, error) {
+	return s.changeRegistrations(ctx, c, "registration.disable", ids, func(r *RegistrationCode) (bool, error) {
 		r.Disabled, r.UpdatedAt = true, s.Now()
 		return true, nil
 	})
@@ -16,7 +16,7 @@ func (s *Service) DisableRegistrations(ctx context.Context, c Caller, ids []ID) 
 // DeleteRegistrations deletes codes, all or none, and returns them as they were. With refuseUsed, a code stays as long as a machine that joined
 // with it is there.
 func (s *Service) DeleteRegistrations(ctx context.Context, c Caller, ids []ID, refuseUsed bool) ([]RegistrationCode, error) {
-	return s.changeRegistrations(ctx, c, ids, func(r *RegistrationCode) (bool, error) {
+	return s.changeRegistrations(ctx, c, "registration.delete", ids, func(r *RegistrationCode) (bool, error) {
 		if refuseUsed && r.Registered > r.Deregistered {
 			return false, &Error{Code: CodeConflict, Reason: ReasonRegistrationInUse, Field: r.ID.String(), Detail: "machines joined with it"}
 		}
@@ -25,8 +25,11 @@ func (s *Service) DeleteRegistrations(ctx context.Context, c Caller, ids []ID, r
 }
 
 func (s *Service) changeRegistrations(
-	ctx context.Context, c Caller, ids []ID, change func(*RegistrationCode) (bool, error),
+	ctx context.Context, c Caller, verb string, ids []ID, change func(*RegistrationCode) (bool, error),
 ) ([]RegistrationCode, error) {
+	if err := s.allowObjects(ctx, &c, verb, nil, KindRegistration, texts(ids...)); err != nil {
+		return nil, err
+	}
 	codes, err := s.store.ChangeRegistrations(ctx, c.Account, ids, change)
 	if errors.Is(err, ErrNotFound) {
 		err = notFound(ReasonRegistrationNotFound, "no such registration code")
@@ -36,6 +39,9 @@ func (s *Service) changeRegistrations(
 
 // RenameNode gives a machine another name.
 func (s *Service) RenameNode(ctx context.Context, c Caller, id, name string) (Node, error) {
+	if err := s.allowObjects(ctx, &c, "node.modify", nil, KindNode, []string{id}); err != nil {
+		return Node{}, err
+	}
 	switch {
 	case name == "":
 		return Node{}, invalid(ReasonMissing, "name", "empty")
@@ -46,7 +52,7 @@ func (s *Service) RenameNode(ctx context.Context, c Caller, id, name string) (No
 }
 
 func (s *Service) changeNode(ctx context.Context, c Caller, id string, change func(*Node)) (Node, error) {
-	found, err := s.NodesByID(ctx, c, []string{id})
+	found, err := s.nodesByID(ctx, c.Account, []string{id})
 	if err != nil {
 		return Node{}, err
 	}
@@ -69,6 +75,9 @@ func (s *Service) changeNode(ctx context.Context, c Caller, id string, change fu
 // RemoveNode takes a machine out of its account: it is disconnected and cannot connect again, what was under way on it is given up, and
 // its history stays. Its id is free for another machine.
 func (s *Service) RemoveNode(ctx context.Context, c Caller, id string) (Node, error) {
+	if err := s.allowObjects(ctx, &c, "node.remove", nil, KindNode, []string{id}); err != nil {
+		return Node{}, err
+	}
 	n, err := s.changeNode(ctx, c, id, func(row *Node) { row.RemovedAt = s.Now() })
 	if err != nil {
 		return Node{}, err
@@ -114,4 +123,31 @@ func (s *Service) giveUp(ctx context.Context, account AccountID, key NodeKey) ([
 		return true
 	})
 	return given, err
+}
+
+// AskInstall notes that the agent should be installed on these machines. Every machine of an account has an agent, with which it joined, so
+// there is nothing to install; what is noted is when somebody asked, for the agent's next start. All machines are looked at before the first is noted.
+func (s *Service) AskInstall(ctx context.Context, c Caller, ids []string) error {
+	if err := s.allowObjects(ctx, &c, "agent.install", nil, KindNode, ids); err != nil {
+		return err
+	}
+	found, err := s.nodesByID(ctx, c.Account, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		n, ok := found[id]
+		switch {
+		case !ok:
+			return notFound(ReasonTargetNotFound, "no node %s", id)
+		case !n.Platform.HasAgent():
+			return invalid(ReasonTargetPlatform, id, "there is no agent for %s", n.Platform)
+		}
+	}
+	for _, id := range ids {
+		if _, err := s.changeNode(ctx, c, id, func(n *Node) { n.InstallAskedAt = s.Now() }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

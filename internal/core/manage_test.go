@@ -29,7 +29,7 @@ func TestRegistrationsEnd(t *testing.T) {
 	if err := join(0, "a"); err != nil {
 		t.Fatal(err)
 	}
-	stranger := core.Caller{Account: 42}
+	stranger := core.Caller{Account: 42, Root: true}
 	if _, err := s.Service.DisableRegistrations(ctx, stranger, codes[:1]); !core.ReasonRegistrationNotFound.Is(err) {
 		t.Errorf("another account disables: %v", err)
 	}
@@ -68,7 +68,7 @@ func TestRemoveNode(t *testing.T) {
 	var told []core.Event
 	s.Feed.Listen(func(e core.Event) { told = append(told, e) })
 
-	if _, err := s.Service.RemoveNode(ctx, core.Caller{Account: 42}, "n"); !core.ReasonTargetNotFound.Is(err) {
+	if _, err := s.Service.RemoveNode(ctx, core.Caller{Account: 42, Root: true}, "n"); !core.ReasonTargetNotFound.Is(err) {
 		t.Errorf("another account: %v", err)
 	}
 	removed, err := s.Service.RemoveNode(ctx, s.Caller, "n")

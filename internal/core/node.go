@@ -23,6 +23,9 @@ const (
 	FreeBSD Platform = "freebsd"
 )
 
+// HasAgent reports whether there is an agent for this platform that can be installed. One that calls itself FreeBSD was built by somebody.
+func (p Platform) HasAgent() bool { return p == Linux || p == Windows || p == Darwin }
+
 // Node is a machine with an agent.
 type Node struct {
 	Key       NodeKey
@@ -50,7 +53,8 @@ type Node struct {
 	Agent     string // version of the agent program
 	Features  []string
 
-	LastSeen time.Time // last sign of life; zero if there never was one
+	LastSeen       time.Time // last sign of life; zero if there never was one
+	InstallAskedAt time.Time // when somebody last asked for the agent to be installed; zero if nobody did
 
 	ResourceGroup string
 	Tags          []Tag

@@ -163,6 +163,15 @@ func (o *Output) Have() uint64 {
 	return o.Recent.End()
 }
 
+// Kept is how many bytes are there. Where some are gone, the others follow each other.
+func (o *Output) Kept() uint64 {
+	n := uint64(len(o.Recent.Data))
+	for _, s := range o.Segments {
+		n += s.Len
+	}
+	return n
+}
+
 // Empty reports whether nothing was received.
 func (o *Output) Empty() bool { return len(o.Segments) == 0 && len(o.Recent.Data) == 0 }
 

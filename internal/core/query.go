@@ -8,7 +8,14 @@ import (
 
 // Invocation returns one invocation.
 func (s *Service) Invocation(ctx context.Context, c Caller, id ID) (Invocation, error) {
-	v, err := s.store.Invocation(ctx, c.Account, id)
+	if err := s.allowObjects(ctx, &c, "invocation.list", nil, KindInvocation, texts(id)); err != nil {
+		return Invocation{}, err
+	}
+	return s.invocation(ctx, c.Account, id)
+}
+
+func (s *Service) invocation(ctx context.Context, account AccountID, id ID) (Invocation, error) {
+	v, err := s.store.Invocation(ctx, account, id)
 	if errors.Is(err, ErrNotFound) {
 		return Invocation{}, notFound(ReasonInvocationNotFound, "no invocation %s", id)
 	}
@@ -18,59 +25,37 @@ func (s *Service) Invocation(ctx context.Context, c Caller, id ID) (Invocation, 
 // scanned is how many rows are read at a time when a listing is filtered by what only the caller can judge.
 const scanned = 500
 
-// Invocations lists invocations, newest first. keep, if not nil, selects by what no store can: a status that a dialect derives from
-// the counts.
-func (s *Service) Invocations(
-	ctx context.Context, c Caller, f InvocationFilter, keep func(*Invocation) bool, p PageSpec,
-) ([]Invocation, PageInfo, error) {
+// Invocations lists invocations, newest first.
+func (s *Service) Invocations(ctx context.Context, c Caller, f InvocationFilter, p PageSpec) ([]Invocation, PageInfo, error) {
+	if err := s.allowHistory(ctx, &c, "invocation.list", f.IDs, f.Commands, f.Nodes); err != nil {
+		return nil, PageInfo{}, err
+	}
 	f.Account = c.Account
-	read := func(p Page) ([]Invocation, int, error) { return s.store.ListInvocations(ctx, f, p) }
-	if keep != nil {
-		read = kept(read, keep, invocationCursor)
-	}
-	return list(s.pages, c.Account, "invocations", p, invocationCursor, read)
-}
-
-func invocationCursor(v *Invocation) Cursor { return Cursor{A: int64(v.ID)} }
-
-// kept wraps the reader of a listing so that it yields only rows that keep lets through.
-func kept[T any](read func(Page) ([]T, int, error), keep func(*T) bool, cursor func(*T) Cursor) func(Page) ([]T, int, error) {
-	return func(p Page) ([]T, int, error) {
-		var out []T
-		total := 0
-		for scan := (Page{After: p.After, Limit: scanned}); ; {
-			rows, _, err := read(scan)
-			if err != nil {
-				return nil, 0, err
-			}
-			for i := range rows {
-				if !keep(&rows[i]) {
-					continue
-				}
-				total++
-				if (p.After != nil || total > p.Offset) && len(out) < p.Limit {
-					out = append(out, rows[i])
-				}
-			}
-			if len(rows) < scanned || len(out) == p.Limit && !p.Count {
-				return out, total, nil
-			}
-			last := cursor(&rows[len(rows)-1])
-			scan.After = &last
-		}
-	}
+	return list(s.pages, c.Account, "invocations", p,
+		func(v *Invocation) Cursor { return Cursor{A: int64(v.ID)} },
+		func(p Page) ([]Invocation, int, error) { return s.store.ListInvocations(ctx, f, p) })
 }
 
 // TaskView is a task together with what a caller needs to make sense of it.
+//
+// For a task of a standing invocation the Task is its latest run, if there was one, in the state that the two come to: the run's
+// while it lasts, otherwise that of the standing task.
 type TaskView struct {
 	Task
 	Invocation *Invocation
 	Target     Node
+	Repeats    int // how often it has run to an end
+	// Delivery is that of its output; nil if there is none, or none yet.
+	Delivery *TaskDelivery
 }
 
-// CountsOf counts tasks by state. Answers that show tasks beside an overall status derive it from those very tasks: the counts of the
-// invocation were read a moment before and may say otherwise.
-func CountsOf(tasks []TaskView) *Counts {
+// CountsOf counts the tasks of an invocation that TasksOf returned, by state. Answers that show tasks beside an overall status derive it
+// from those very tasks: the counts of the invocation were read a moment before and may say otherwise. Only where not all tasks can be
+// shown, they are what there is to go by.
+func CountsOf(v *Invocation, tasks []TaskView) *Counts {
+	if len(tasks) >= minShown && len(tasks) < v.Counts.Total() {
+		return &v.Counts
+	}
 	var c Counts
 	for i := range tasks {
 		c[tasks[i].State]++
@@ -78,8 +63,21 @@ func CountsOf(tasks []TaskView) *Counts {
 	return &c
 }
 
+// An answer shows at most so many tasks: any vendor's whole page, and of each invocation as many as any vendor lets it have.
+const (
+	maxShown = 10_000
+	minShown = 200
+)
+
 // Tasks lists tasks with their invocations and nodes, newest invocation first, then in the order of the targets.
 func (s *Service) Tasks(ctx context.Context, c Caller, f TaskFilter, p PageSpec) ([]TaskView, PageInfo, error) {
+	named := slices.Clone(f.Invocations)
+	for _, id := range f.IDs {
+		named = append(named, id.Invocation)
+	}
+	if err := s.allowHistory(ctx, &c, "task.list", named, f.Commands, f.Nodes); err != nil {
+		return nil, PageInfo{}, err
+	}
 	f.Account = c.Account
 	rows, info, err := list(s.pages, c.Account, "tasks", p,
 		func(t *Task) Cursor { return Cursor{A: int64(t.ID.Invocation), B: int64(t.ID.Index)} },
@@ -87,33 +85,34 @@ func (s *Service) Tasks(ctx context.Context, c Caller, f TaskFilter, p PageSpec)
 	if err != nil {
 		return nil, info, err
 	}
-	views, err := s.views(ctx, c.Account, rows)
+	views, err := s.views(ctx, c.Account, rows, f.Output)
 	return views, info, err
 }
 
-// TasksOf returns all tasks of some invocations, for listings of invocations that show them.
+// TasksOf returns the tasks of some invocations, for listings of invocations that show them: the first 10,000 divided by the number of
+// invocations of each, and never less than 200. That the caller may see these was judged when they were listed.
 func (s *Service) TasksOf(ctx context.Context, c Caller, ids []ID, nodes []NodeKey, output bool) (map[ID][]TaskView, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	f := TaskFilter{Account: c.Account, Invocations: ids, Nodes: nodes, Output: output}
-	rows, _, err := s.store.ListTasks(ctx, f, Page{Limit: len(ids) * MaxTargets})
+	f := TaskFilter{Account: c.Account, Invocations: ids, Nodes: nodes, Output: output, Each: max(minShown, maxShown/len(ids))}
+	rows, _, err := s.store.ListTasks(ctx, f, Page{Limit: len(ids) * f.Each})
 	if err != nil {
 		return nil, err
 	}
-	views, err := s.views(ctx, c.Account, rows)
+	views, err := s.views(ctx, c.Account, rows, output)
 	if err != nil {
 		return nil, err
 	}
 	byID := make(map[ID][]TaskView, len(ids))
 	for _, v := range views {
-		byID[v.ID.Invocation] = append(byID[v.ID.Invocation], v)
+		byID[v.Invocation.ID] = append(byID[v.Invocation.ID], v)
 	}
 	return byID, nil
 }
 
-// views joins tasks with their invocations and nodes.
-func (s *Service) views(ctx context.Context, account AccountID, rows []Task) ([]TaskView, error) {
+// views joins tasks with their invocations and nodes, and standing tasks with their latest runs.
+func (s *Service) views(ctx context.Context, account AccountID, rows []Task, output bool) ([]TaskView, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -140,13 +139,89 @@ func (s *Service) views(ctx context.Context, account AccountID, rows []Task) ([]
 	for _, n := range nodes {
 		byKey[n.Key] = n
 	}
+	latest, err := s.latest(ctx, account, rows, output)
+	if err != nil {
+		return nil, err
+	}
 	views := make([]TaskView, 0, len(rows))
 	for _, t := range rows {
-		if v := byID[t.ID.Invocation]; v != nil { // else it was deleted between the two reads
-			views = append(views, TaskView{Task: t, Invocation: v, Target: byKey[t.Node]})
+		v := byID[t.ID.Invocation]
+		if v == nil {
+			continue // it was deleted between the two reads
+		}
+		view := TaskView{Task: t, Invocation: v, Target: byKey[t.Node]}
+		if v.Kind == KindStanding {
+			view.standing(latest)
+		} else if t.State.Ended() && !t.StartedAt.IsZero() {
+			view.Repeats = 1
+		}
+		views = append(views, view)
+	}
+	return views, s.joinDeliveries(ctx, views)
+}
+
+// joinDeliveries adds to tasks the deliveries of their output. It costs nothing where there can be none.
+func (s *Service) joinDeliveries(ctx context.Context, views []TaskView) error {
+	var ids []TaskID
+	for i := range views {
+		if views[i].Invocation.Outlet != NoOutlet {
+			ids = append(ids, views[i].ID)
 		}
 	}
-	return views, nil
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := s.store.DeliveriesOf(ctx, ids)
+	for i := range views {
+		if d, ok := found[views[i].ID]; ok {
+			views[i].Delivery = &d
+		}
+	}
+	return err
+}
+
+// latest reads the latest runs of those of the tasks that are standing ones.
+func (s *Service) latest(ctx context.Context, account AccountID, rows []Task, output bool) (map[TaskID]Task, error) {
+	var ids []TaskID
+	for i := range rows {
+		if rows[i].Latest != 0 {
+			ids = append(ids, TaskID{rows[i].Latest, rows[i].ID.Index})
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	runs, _, err := s.store.ListTasks(ctx, TaskFilter{Account: account, IDs: ids, Output: output}, Page{Limit: len(ids)})
+	byID := make(map[TaskID]Task, len(runs))
+	for i := range runs {
+		byID[runs[i].ID] = runs[i]
+	}
+	return byID, err
+}
+
+// standing puts the latest run in the place of a standing task.
+func (v *TaskView) standing(latest map[TaskID]Task) {
+	own := v.Task
+	v.Repeats = int(own.Runs)
+	run, ok := latest[TaskID{own.Latest, own.ID.Index}]
+	if !ok {
+		return // it never ran, or its run is not kept any more
+	}
+	if !run.State.Ended() {
+		v.Repeats--
+	}
+	v.Task = run
+	if !own.StopAskedAt.IsZero() {
+		v.StopAskedAt = own.StopAskedAt
+	}
+	switch {
+	case own.State.Ended():
+		v.State, v.Cause = own.State, own.Cause
+	case own.State == Stopping:
+		v.State, v.Cause = Stopping, NoCause
+	case run.State.Ended():
+		v.State, v.Cause = own.State, NoCause
+	}
 }
 
 func unique[T int64 | ID | NodeKey](s []T) []T {
@@ -156,6 +231,19 @@ func unique[T int64 | ID | NodeKey](s []T) []T {
 
 // Nodes lists machines, newest first, with their latest signs of life.
 func (s *Service) Nodes(ctx context.Context, c Caller, f NodeFilter, p PageSpec) ([]Node, PageInfo, error) {
+	named := slices.Clone(f.IDs)
+	if len(f.Keys) > 0 {
+		rows, err := s.NodesByKey(ctx, c.Account, f.Keys)
+		if err != nil {
+			return nil, PageInfo{}, err
+		}
+		for i := range rows {
+			named = append(named, rows[i].ID)
+		}
+	}
+	if err := s.allowObjects(ctx, &c, "node.list", nil, KindNode, named); err != nil {
+		return nil, PageInfo{}, err
+	}
 	f.Account, f.Now = c.Account, s.Now()
 	if f.Online != nil {
 		if err := s.FlushSeen(ctx); err != nil { // so that the store's rows are as fresh as memory
@@ -171,7 +259,14 @@ func (s *Service) Nodes(ctx context.Context, c Caller, f NodeFilter, p PageSpec)
 
 // NodesByID returns those of the named nodes that exist.
 func (s *Service) NodesByID(ctx context.Context, c Caller, ids []string) (map[string]Node, error) {
-	found, err := s.store.NodesByID(ctx, c.Account, ids)
+	if err := s.allowObjects(ctx, &c, "node.list", nil, KindNode, ids); err != nil {
+		return nil, err
+	}
+	return s.nodesByID(ctx, c.Account, ids)
+}
+
+func (s *Service) nodesByID(ctx context.Context, account AccountID, ids []string) (map[string]Node, error) {
+	found, err := s.store.NodesByID(ctx, account, ids)
 	for id, n := range found {
 		one := []Node{n}
 		s.overlay(one)

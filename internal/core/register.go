@@ -26,6 +26,12 @@ type RegistrationSpec struct {
 
 // CreateRegistration makes a registration code and returns it with its secret, which is shown only this once.
 func (s *Service) CreateRegistration(ctx context.Context, c Caller, spec RegistrationSpec) (RegistrationCode, string, error) {
+	if err := c.Allow("registration.create", spec.Tags, resource("registration", "", nil)); err != nil {
+		return RegistrationCode{}, "", err
+	}
+	if err := s.room(ctx, c.Account, QuotaRegistrations); err != nil {
+		return RegistrationCode{}, "", err
+	}
 	if err := CheckTags(spec.Tags, 20); err != nil {
 		return RegistrationCode{}, "", err
 	}
@@ -53,12 +59,16 @@ func (s *Service) CreateRegistration(ctx context.Context, c Caller, spec Registr
 		if errors.Is(err, ErrTaken) {
 			continue
 		}
+		c.Trail.note("registration/" + r.ID.UUID())
 		return r, secret, err
 	}
 }
 
 // Registrations lists registration codes, newest first.
 func (s *Service) Registrations(ctx context.Context, c Caller, f RegistrationFilter, p PageSpec) ([]RegistrationCode, PageInfo, error) {
+	if err := s.allowObjects(ctx, &c, "registration.list", nil, KindRegistration, texts(f.IDs...)); err != nil {
+		return nil, PageInfo{}, err
+	}
 	f.Account = c.Account
 	return list(s.pages, c.Account, "registrations", p,
 		func(r *RegistrationCode) Cursor { return Cursor{A: int64(r.ID)} },
@@ -126,6 +136,9 @@ func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
 		return known, nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Node{}, err
+	}
+	if err := s.room(ctx, code.Account, QuotaNodes); err != nil {
 		return Node{}, err
 	}
 	node, err := s.store.UseRegistration(ctx, e.Code, func(r *RegistrationCode) (Node, error) {

@@ -15,11 +15,14 @@ const (
 	ReportStarted                        // its process runs
 	ReportOutput                         // it printed something
 	ReportEnded                          // it is over, or will never be
+	ReportPlanned                        // the node has a standing task and carries it out
 )
 
 // Report is one message of a node about one task.
 type Report struct {
 	Task TaskID
+	// Due tells apart the runs of a standing task, which Task names then; zero means the task itself.
+	Due  time.Time
 	Node NodeKey // who says so, as proved by the connection
 	Kind ReportKind
 
@@ -43,10 +46,18 @@ type Report struct {
 
 // Answer is what the node is told after its report was committed.
 type Answer struct {
+	Of    Name // as the report named the task
 	Task  TaskID
 	Node  NodeKey
 	Have  uint64 // next output position wanted
 	Final bool   // the node may forget the task
+	Stop  bool   // the node has to end it: nobody wants it any more
+}
+
+// Name is how a node names what it runs: a task, or one run of a standing task.
+type Name struct {
+	Task TaskID
+	Due  time.Time
 }
 
 // Outputs up to inlineOutput bytes stay with the task's row; longer ones are cut into segments in the blob store.
@@ -55,18 +66,32 @@ const inlineOutput = 32 << 10
 // Report takes what nodes say, commits it and returns an answer for each task that awaits one. Reports may be late, repeated or out of order:
 // the state table and the positions of output make each of them harmless.
 func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error) {
+	runs, err := s.occurrences(ctx, reports)
+	if err != nil {
+		return nil, err
+	}
 	byTask := make(map[TaskID][]*Report, len(reports))
 	ids := make([]TaskID, 0, len(reports))
+	var answers []Answer
 	for i := range reports {
 		r := &reports[i]
-		if byTask[r.Task] == nil {
-			ids = append(ids, r.Task)
+		id := r.Task
+		if !r.Due.IsZero() {
+			run, ok := runs[r.name()]
+			if !ok {
+				answers = append(answers, Answer{Of: r.name(), Node: r.Node, Final: true}) // not a run that could be: let the node forget it
+				continue
+			}
+			id = run.task.ID
 		}
-		byTask[r.Task] = append(byTask[r.Task], r)
+		if byTask[id] == nil {
+			ids = append(ids, id)
+		}
+		byTask[id] = append(byTask[id], r)
 	}
 	now := s.Now()
 	outcomes := make(map[TaskID]*outcome, len(ids))
-	err := s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
+	err = s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
 		o := &outcome{known: true}
 		outcomes[t.ID] = o
 		changed := false
@@ -76,28 +101,43 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 				break
 			}
 		}
+		o.after = *t
 		return changed
 	})
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]Answer, 0, len(ids))
 	for _, id := range ids {
 		o := outcomes[id]
 		if o == nil {
-			o = &outcome{answer: true, final: true} // no such task: let the node forget it
+			o = unknownTask(byTask[id])
 		}
-		node := byTask[id][0].Node
 		if o.spill != nil {
 			if o, err = s.spill(ctx, id, byTask[id], now); err != nil {
 				return nil, err
 			}
+			outcomes[id] = o
 		}
 		if o.answer {
-			answers = append(answers, Answer{Task: id, Node: node, Have: o.have, Final: o.final})
+			r := byTask[id][0]
+			answers = append(answers, Answer{Of: r.name(), Task: id, Node: r.Node, Have: o.have, Final: o.final, Stop: o.stop})
 		}
 	}
+	s.begun(runs, outcomes)
 	return answers, nil
+}
+
+func (r *Report) name() Name { return Name{Task: r.Task, Due: r.Due} }
+
+// unknownTask lets a node forget what is not stored any more, and give up a plan.
+func unknownTask(reports []*Report) *outcome {
+	o := &outcome{answer: true, final: true}
+	for _, r := range reports {
+		if r.Kind == ReportPlanned {
+			o.final, o.stop = false, true
+		}
+	}
+	return o
 }
 
 // outcome is what became of a task's reports.
@@ -105,8 +145,10 @@ type outcome struct {
 	known  bool
 	answer bool
 	final  bool
+	stop   bool
 	have   uint64
 	spill  *Report // a report whose output is too long for the row
+	after  Task
 }
 
 // segments is output already in the blob store: everything the row held from position from on, and what came after it.
@@ -123,6 +165,9 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		o.answer, o.final = true, true // not this node's business
 		return false
 	}
+	if r.Kind == ReportPlanned {
+		return o.planned(t, now)
+	}
 	if t.State.Ended() && !t.State.Presumed() {
 		if r.Kind == ReportOutput || r.Kind == ReportEnded {
 			o.answer, o.final, o.have = true, true, t.Output.Have()
@@ -130,6 +175,7 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		return false
 	}
 	switch r.Kind {
+	case ReportPlanned: // above
 	case ReportReceived:
 		if t.State.Waiting() && t.ReceivedAt.IsZero() {
 			t.ReceivedAt, t.UpdatedAt = now, now
@@ -164,6 +210,20 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		return t.end(r, now) || taken
 	}
 	return false
+}
+
+// planned notes that the node holds a standing task. One that is over here was ended behind the node's back.
+func (o *outcome) planned(t *Task, now time.Time) bool {
+	if t.State.Ended() {
+		o.answer, o.stop = true, true
+		return false
+	}
+	if t.State == Scheduled || t.State == Stopping && !t.ReceivedAt.IsZero() {
+		return false
+	}
+	t.ReceivedAt, t.UpdatedAt = now, now
+	t.reach(Scheduled, NoCause, now) // or it stays Stopping
+	return true
 }
 
 // start notes that the process runs, unless more is known already.
@@ -249,7 +309,9 @@ func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now t
 		var o outcome
 		err = s.store.ChangeTasks(ctx, []TaskID{id}, func(t *Task) bool {
 			o = outcome{known: true}
-			return o.apply(t, r, now, stored)
+			changed := o.apply(t, r, now, stored)
+			o.after = *t
+			return changed
 		})
 		if err != nil {
 			return nil, err

@@ -25,7 +25,7 @@ func longOutput() string { return string(bytes.Repeat([]byte("line\n"), 20_000))
 
 func listed(t *testing.T, s *scene.Scene) (ids []core.ID) {
 	t.Helper()
-	rows, _, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 100})
+	rows, _, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,10 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
+
+	"errand/internal/schedule"
 )
 
 // RunSpec is an order to run something on some nodes.
@@ -30,7 +33,11 @@ type RunSpec struct {
 	Termination   string
 	ContainerID   string
 	ContainerName string
-	Repeat        RepeatMode
+	Repeat        RepeatMode // empty means Once
+	Frequency     string     // rate(), at() or cron, with Period
+	File          *File      // write Content to this file instead of running it
+	Schedule      ID         // the schedule that wants this run, and the moment Due at which it does; once for each moment
+	Due           time.Time
 	DeliverWithin time.Duration
 	ClientToken   string
 	RequestHash   string
@@ -40,7 +47,8 @@ type RunSpec struct {
 	Limits        Limits
 }
 
-// Override holds the fields of a stored command that one run changes; nil leaves a field as it is.
+// Override holds the fields of a stored command that one run changes; nil leaves a field as it is. The sink is also taken for a run of
+// Definition itself, of which the stored copy then keeps its own.
 type Override struct {
 	WorkDir, User, Launcher *string
 	Timeout                 *time.Duration
@@ -50,20 +58,26 @@ type Override struct {
 // Run checks the order, stores an invocation with a task for each target in one transaction, and returns it. One bad target refuses
 // the whole order. When Run returns, the order is durable.
 func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, error) {
+	if err := s.allowRun(ctx, &c, &spec); err != nil {
+		return Invocation{}, err
+	}
 	if spec.ClientToken != "" {
 		v, err := s.store.InvocationByToken(ctx, c.Account, spec.ClientToken)
 		if !errors.Is(err, ErrNotFound) {
 			return sameRequest(v, err, spec.RequestHash)
 		}
 	}
+	if err := s.room(ctx, c.Account, QuotaInvocations); err != nil {
+		return Invocation{}, err
+	}
 	v := Invocation{
 		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params,
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
-		ContainerName: spec.ContainerName, Repeat: spec.Repeat, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken,
-		RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
+		ContainerName: spec.ContainerName, Repeat: spec.Repeat, Frequency: spec.Frequency, File: spec.File, Schedule: spec.Schedule,
+		Due: spec.Due, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken, RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Command != 0 {
-		cmd, err := s.Command(ctx, c, spec.Command)
+		cmd, err := s.command(ctx, c.Account, spec.Command)
 		if err != nil {
 			return Invocation{}, err
 		}
@@ -82,8 +96,18 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 			return Invocation{}, err
 		}
 		v.Saved = spec.Save
+		if spec.Override.Sink != nil {
+			v.Sink = *spec.Override.Sink
+		}
 	}
-	return s.insert(ctx, v, nodes, spec.RequestHash)
+	if v.Outlet, err = s.outlet(ctx, &v); err != nil {
+		return Invocation{}, err
+	}
+	v, err = s.insert(ctx, v, nodes, spec.RequestHash)
+	if err == nil {
+		c.Trail.note("invocation/" + v.ID.String())
+	}
+	return v, err
 }
 
 func sameRequest(v Invocation, err error, hash string) (Invocation, error) {
@@ -116,31 +140,38 @@ func (o Override) apply(d *Definition) {
 // checkRun applies the limits and fills in the parameters.
 func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	l := &spec.Limits
-	if err := v.Definition.check(l); err != nil {
-		return err
-	}
-	if v.Repeat == "" {
-		v.Repeat = Once
-	}
-	if v.Repeat != Once {
-		return invalid(ReasonRepeatMode, "repeat", "unknown mode %q", v.Repeat)
-	}
 	if err := CheckTags(spec.Tags, l.Tags); err != nil {
 		return err
 	}
+	if v.File != nil {
+		v.Kind, v.Repeat = KindFile, Once
+		return v.checkFile(l)
+	}
+	if err := v.Definition.check(l); err != nil {
+		return err
+	}
+	if err := v.checkRepeat(s.Now()); err != nil {
+		return err
+	}
+	return v.fillIn(spec.Style, l)
+}
+
+// fillIn makes the script out of the content and the parameters.
+func (v *Invocation) fillIn(style ParamStyle, l *Limits) error {
+	v.Script = nil
 	if !v.ParamsEnabled {
-		if len(spec.Params) > 0 {
+		if len(v.Params) > 0 {
 			return invalid(ReasonParamsDisabled, "params", "the command takes no parameters")
 		}
 		return nil
 	}
-	if err := spec.Style.checkNames(v.Content, l); err != nil {
+	if err := style.checkNames(v.Content, l); err != nil {
 		return err
 	}
-	if err := checkValues(spec.Params, l); err != nil {
+	if err := checkValues(v.Params, l); err != nil {
 		return err
 	}
-	script, err := spec.Style.render(v.Content, spec.Params, v.Defaults)
+	script, err := style.render(v.Content, v.Params, v.Defaults)
 	if err != nil {
 		return err
 	}
@@ -148,6 +179,33 @@ func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 		return invalid(ReasonContentTooLong, "content", "more than %d bytes with parameters", l.Content)
 	}
 	v.Script = script
+	return nil
+}
+
+// checkRepeat decides what kind of invocation it is and whether it will ever run.
+func (v *Invocation) checkRepeat(now time.Time) error {
+	switch v.Repeat {
+	case "":
+		v.Repeat = Once
+	case Once, DryRun:
+	case Period, NextReboot, EachReboot:
+		v.Kind = KindStanding
+	default:
+		return invalid(ReasonRepeatMode, "repeat", "unknown mode %q", v.Repeat)
+	}
+	switch {
+	case v.Repeat != Period:
+		return nil
+	case v.Frequency == "":
+		return invalid(ReasonScheduleMissing, "frequency", "a periodic run without one")
+	}
+	plan, err := schedule.Parse(v.Frequency)
+	if err == nil {
+		err = plan.Check(now, v.Timeout, nil)
+	}
+	if err != nil {
+		return &Error{Code: CodeInvalid, Reason: ReasonScheduleInvalid, Field: "frequency", Detail: err.Error()}
+	}
 	return nil
 }
 
@@ -161,7 +219,9 @@ func (s *Service) targets(ctx context.Context, account AccountID, v *Invocation,
 	for i := range nodes {
 		n := &nodes[i]
 		switch {
-		case !v.Type.RunsOn(n.Platform):
+		case spec.ResourceGroup != "" && n.ResourceGroup != "" && n.ResourceGroup != spec.ResourceGroup:
+			return nil, &Error{Code: CodeNotFound, Reason: ReasonTargetNotFound, Field: n.ID, Detail: "belongs to another resource group"}
+		case v.File == nil && !v.Type.RunsOn(n.Platform):
 			return nil, &Error{
 				Code: CodeInvalid, Reason: ReasonTargetPlatform, Field: n.ID, Detail: "platform " + string(n.Platform) + " cannot run " + string(v.Type),
 			}
@@ -238,28 +298,67 @@ func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash s
 		v.Counts = Counts{}
 		tasks := make([]Task, len(nodes))
 		for i := range nodes {
-			t := &tasks[i]
-			*t = Task{ID: TaskID{v.ID, uint32(i)}, Node: nodes[i].Key, UpdatedAt: now}
-			if s.Connected(t.Node) {
-				t.State, t.Tries, t.SentAt = Delivering, 1, now
-			}
-			v.Counts[t.State]++
+			tasks[i] = s.newTask(&v, uint32(i), &nodes[i], now)
+			v.Counts[tasks[i].State]++
 		}
 		err := s.store.InsertInvocation(ctx, &v, tasks)
 		if errors.Is(err, ErrTaken) {
-			if v.ClientToken == "" {
-				continue // another replica took this id in this very millisecond
-			}
-			old, err := s.store.InvocationByToken(ctx, v.Account, v.ClientToken)
+			old, err := s.twin(ctx, &v)
 			if !errors.Is(err, ErrNotFound) {
 				return sameRequest(old, err, hash)
 			}
-			continue
+			continue // another replica took this id in this very millisecond
 		}
 		if err != nil {
 			return Invocation{}, err
 		}
 		s.feed.tell(Event{New: &v, Tasks: tasks})
 		return v, nil
+	}
+}
+
+// newTask makes a task for a node: on its way already if the node is connected, and over already if the node could not understand it.
+func (s *Service) newTask(v *Invocation, index uint32, n *Node, now time.Time) Task {
+	t := Task{ID: TaskID{v.ID, index}, Node: n.Key, UpdatedAt: now}
+	switch {
+	case n.Agent != "" && !n.can(v):
+		t.become(DeliveryFailed, CauseAgentTooOld, now)
+	case s.Connected(n.Key):
+		t.State, t.Tries, t.SentAt = Delivering, 1, now
+	}
+	return t
+}
+
+// What an agent may be too old for, as it says itself.
+const (
+	featureSchedule  = "schedule"
+	featureFile      = "file"
+	featureDryRun    = "dryrun"
+	featureContainer = "container"
+)
+
+// can reports whether a node's agent knows what an invocation asks of it.
+func (n *Node) can(v *Invocation) bool {
+	needs := map[string]bool{
+		featureSchedule: v.Kind == KindStanding, featureFile: v.Kind == KindFile, featureDryRun: v.Repeat == DryRun,
+		featureContainer: v.ContainerID != "" || v.ContainerName != "",
+	}
+	for feature, needed := range needs {
+		if needed && !slices.Contains(n.Features, feature) {
+			return false
+		}
+	}
+	return true
+}
+
+// twin finds the invocation that this one would repeat.
+func (s *Service) twin(ctx context.Context, v *Invocation) (Invocation, error) {
+	switch {
+	case v.ClientToken != "":
+		return s.store.InvocationByToken(ctx, v.Account, v.ClientToken)
+	case v.Schedule != 0:
+		return s.store.InvocationByDue(ctx, v.Schedule, v.Due)
+	default:
+		return Invocation{}, ErrNotFound
 	}
 }

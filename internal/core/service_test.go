@@ -76,7 +76,7 @@ func TestOneBadTarget(t *testing.T) {
 	if _, err := s.Service.Run(t.Context(), s.Caller, spec); !core.ReasonTargetOffline.Is(err) {
 		t.Errorf("offline: %v", err)
 	}
-	_, info, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 1, Count: true})
+	_, info, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 1, Count: true})
 	if err != nil || info.Total != 0 {
 		t.Errorf("%d invocations are stored, %v", info.Total, err)
 	}
@@ -243,7 +243,7 @@ func TestStop(t *testing.T) {
 	if got := state(t, s, v, here); got.State != core.Cancelled || got.Invocation.EndedAt.IsZero() {
 		t.Errorf("never started: %s", got.State)
 	}
-	stranger := core.Caller{Account: 42}
+	stranger := core.Caller{Account: 42, Root: true}
 	if err := s.Service.Stop(t.Context(), stranger, v.ID, nil); !core.ReasonInvocationNotFound.Is(err) {
 		t.Errorf("another account: %v", err)
 	}
@@ -346,17 +346,17 @@ func TestTokensAreNotMadeUp(t *testing.T) {
 	for range 3 {
 		run(t, s, order("n"))
 	}
-	_, info, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 2, Count: true})
+	_, info, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 2, Count: true})
 	if err != nil || info.Next == "" || info.Total != 3 {
 		t.Fatalf("%+v, %v", info, err)
 	}
-	rows, rest, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 2, Token: info.Next})
+	rows, rest, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 2, Token: info.Next})
 	if err != nil || len(rows) != 1 || rest.Next != "" {
 		t.Errorf("second page: %d rows, %+v, %v", len(rows), rest, err)
 	}
 	use := func(name string, c core.Caller, token string) {
 		t.Helper()
-		_, _, err := s.Service.Invocations(t.Context(), c, core.InvocationFilter{}, nil, core.PageSpec{Limit: 2, Token: token})
+		_, _, err := s.Service.Invocations(t.Context(), c, core.InvocationFilter{}, core.PageSpec{Limit: 2, Token: token})
 		if !core.ReasonPageToken.Is(err) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -364,7 +364,7 @@ func TestTokensAreNotMadeUp(t *testing.T) {
 	use("made up", s.Caller, "AAAAAAAAAAAAAAAAAAAAAAAA")
 	use("altered", s.Caller, info.Next[:len(info.Next)-1]+"x")
 	use("not base64", s.Caller, "???")
-	use("another account's", core.Caller{Account: 42}, info.Next)
+	use("another account's", core.Caller{Account: 42, Root: true}, info.Next)
 	if _, _, err := s.Service.Tasks(t.Context(), s.Caller, core.TaskFilter{}, core.PageSpec{Limit: 2, Token: info.Next}); !core.ReasonPageToken.Is(err) {
 		t.Errorf("another listing's: %v", err)
 	}

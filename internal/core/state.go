@@ -8,7 +8,7 @@ type State uint8
 // The states of a task. docs/state.md draws them.
 const (
 	Queued         State = iota // committed, not yet handed to the bus
-	Scheduled                   // waits for its time or for the machine to start
+	Scheduled                   // its node has it and waits for its time, or for the machine to start
 	Delivering                  // handed to the bus, not yet confirmed
 	Deferred                    // the node was away; another try follows
 	Running                     // the process runs
@@ -43,11 +43,16 @@ func (s State) String() string {
 // Two lines go beyond the plain path. A task in Delivering may already be in the node's hands, so a stop turns it into Stopping until the
 // node has said whether it ever started. And two ends are only presumed, Lost and DeliveryFailed: the node may have run the task
 // all along with a cut cable, and then its late result replaces the presumption, once.
+//
+// Scheduled is where a task of a standing invocation waits: its node has it and starts it again and again. Each run is a task of
+// its own, in an occurrence; the standing task ends as its last run did.
 var next = [NumStates][]State{
-	Scheduled:  {Queued, Delivering, Cancelled, Invalid},
+	Scheduled: {
+		Stopping, Succeeded, Failed, TimedOut, StartFailed, Invalid, DeliveryFailed, Lost, Exception, Cancelled, Terminated,
+	},
 	Queued:     {Delivering, Deferred, Cancelled, DeliveryFailed, Invalid},
-	Delivering: {Deferred, Running, StartFailed, Stopping, Cancelled, DeliveryFailed, Invalid, Exception},
-	Deferred:   {Delivering, Running, StartFailed, Stopping, Cancelled, DeliveryFailed, Invalid, Exception},
+	Delivering: {Scheduled, Deferred, Running, StartFailed, Stopping, Cancelled, DeliveryFailed, Invalid, Exception},
+	Deferred:   {Scheduled, Delivering, Running, StartFailed, Stopping, Cancelled, DeliveryFailed, Invalid, Exception},
 	Running:    {Succeeded, Failed, TimedOut, Exception, Lost, Stopping},
 	Stopping:   {Terminated, Cancelled, Succeeded, Failed, TimedOut, StartFailed, Invalid, Exception, Lost, DeliveryFailed},
 	Lost:       {Succeeded, Failed, TimedOut, StartFailed, Invalid, Exception, Cancelled, Terminated},
@@ -75,10 +80,8 @@ func (s State) Ended() bool { return s >= Succeeded }
 // Presumed reports whether s is an end that a late result may still replace.
 func (s State) Presumed() bool { return s == Lost || s == DeliveryFailed }
 
-// Waiting reports whether the task has not been seen to start.
-func (s State) Waiting() bool {
-	return s == Queued || s == Scheduled || s == Delivering || s == Deferred
-}
+// Waiting reports whether the task is on its way to its node.
+func (s State) Waiting() bool { return s == Queued || s == Delivering || s == Deferred }
 
 // Counts is how many tasks of an invocation are in each state.
 type Counts [NumStates]int32

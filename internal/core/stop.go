@@ -8,6 +8,9 @@ import (
 // Stop ends the tasks of an invocation on the named nodes, or on all. What never left the server is cancelled at once; what may be in a
 // node's hands becomes Stopping and ends when the node has answered. Tasks that have ended are left alone.
 func (s *Service) Stop(ctx context.Context, c Caller, id ID, nodes []string) error {
+	if err := s.allowStop(ctx, &c, id, nodes); err != nil {
+		return err
+	}
 	_, err := s.store.Invocation(ctx, c.Account, id)
 	if errors.Is(err, ErrNotFound) {
 		return notFound(ReasonInvocationNotFound, "no invocation %s", id)

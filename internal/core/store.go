@@ -11,12 +11,19 @@ import (
 // there is ErrNotFound; a key that exists is ErrTaken. All times are kept to the microsecond, in UTC.
 type Store interface {
 	Accounts
+	Access
 	Nodes
 	Registrations
 	Commands
 	Invocations
 	Tasks
+	Deliveries
 	Tags
+	Settings
+	Repeats
+	Schedules
+	Events
+	Sessions
 	Close() error
 }
 
@@ -59,9 +66,11 @@ type NodeFilter struct {
 	Online        *bool  // by LastSeen against Now
 	Now           time.Time
 	ResourceGroup string
-	Tags          []Tag // all of them
-	Removed       bool  // include nodes that were removed
-	GeneratedIDs  bool  // only nodes whose id was left to us
+	Tags          []Tag    // all of them
+	TagKeys       []string // all of them
+	NoTagKey      string   // not this one
+	Removed       bool     // include nodes that were removed
+	GeneratedIDs  bool     // only nodes whose id was left to us
 }
 
 // Nodes keeps machines. Listings order by Key descending (Cursor.A).
@@ -132,34 +141,54 @@ type Commands interface {
 	// InsertCommand stores a command. With uniqueName, ErrTaken if the account has one of this name in this region.
 	InsertCommand(ctx context.Context, c Command, uniqueName bool) error
 	Command(ctx context.Context, account AccountID, id ID) (Command, error)
-	ChangeCommand(ctx context.Context, account AccountID, id ID, change func(*Command) error) error
+	// ChangeCommand reads a command, lets change decide and writes it, in one transaction. With uniqueName, ErrTaken if that gives it the
+	// name of another one in its region.
+	ChangeCommand(ctx context.Context, account AccountID, id ID, uniqueName bool, change func(*Command) error) error
 	// DeleteCommands deletes all of them or, if one is missing, none (ErrNotFound). check is called with the number of open invocations of
-	// each inside the transaction and may refuse.
-	DeleteCommands(ctx context.Context, account AccountID, ids []ID, check func(id ID, open int) error) error
+	// each and of the schedules that run it, inside the transaction, and may refuse.
+	DeleteCommands(ctx context.Context, account AccountID, ids []ID, check func(id ID, open, schedules int) error) error
 	ListCommands(ctx context.Context, f CommandFilter, p Page) (rows []Command, total int, err error)
 }
 
 // InvocationFilter selects invocations; zero fields select all. Lists are alternatives, fields add up.
 type InvocationFilter struct {
 	Account       AccountID
+	Kinds         []InvocationKind
 	IDs           []ID
 	Commands      []ID
+	Schedules     []ID      // invocations that these made run
 	Nodes         []NodeKey // invocations that target any of them
+	States        []State   // of the task on one of Nodes
 	CommandName   string
 	Type          CommandType
 	Repeat        RepeatMode
 	Open          bool // only those with tasks that have not ended
 	ResourceGroup string
 	Tags          []Tag
+	// Keep selects by what follows from an invocation's Kind, Type, Repeat and the states that any of its tasks is in: it is asked about
+	// invocations that have only these, with a count of one for each state. It needs an Account.
+	Keep func(*Invocation) bool
 }
 
 // Invocations keeps invocations. Listings order by ID descending (Cursor.A).
 type Invocations interface {
-	// InsertInvocation stores an invocation and its tasks in one transaction. ErrTaken if the id or the client token is in use.
+	// InsertInvocation stores an invocation and its tasks in one transaction. ErrTaken if the id, the client token, or the moment Due of
+	// its Schedule is in use.
 	InsertInvocation(ctx context.Context, v *Invocation, tasks []Task) error
 	Invocation(ctx context.Context, account AccountID, id ID) (Invocation, error)
 	// InvocationByToken finds an invocation by its client token.
 	InvocationByToken(ctx context.Context, account AccountID, token string) (Invocation, error)
+	// InvocationByDue finds the invocation that a schedule made run at a moment.
+	InvocationByDue(ctx context.Context, schedule ID, due time.Time) (Invocation, error)
+	// ReviseInvocation reads a standing invocation, lets revise decide and writes what it changed of Command, Definition, Params, Script,
+	// Frequency, Extra, Revision and RevisedAt, and inserts the tasks that revise returns, in one transaction.
+	ReviseInvocation(ctx context.Context, account AccountID, id ID, revise func(*Invocation) ([]Task, error)) error
+	// Occur finds the run of a standing task that was due at a moment and reads it into run. If there is none it asks occur, which is given the
+	// standing invocation, its task and, if another node reported the same moment before, the occurrence; it changes Runs and Latest of the
+	// standing task and returns the occurrence and its task, which are inserted unless they are there, all in one transaction. ErrNotFound
+	// if there is no such standing task; ErrTaken as with InsertInvocation.
+	Occur(ctx context.Context, standing TaskID, due time.Time,
+		occur func(v *Invocation, t *Task, there *Invocation) (Invocation, Task, error), run *Task) error
 	ListInvocations(ctx context.Context, f InvocationFilter, p Page) (rows []Invocation, total int, err error)
 	// OpenInvocations returns those with tasks that have not ended, of all accounts, oldest first.
 	OpenInvocations(ctx context.Context) ([]Invocation, error)
@@ -177,14 +206,17 @@ type Invocations interface {
 // TaskFilter selects tasks; zero fields select all. Lists are alternatives, fields add up.
 type TaskFilter struct {
 	Account       AccountID
+	Kinds         []InvocationKind
 	IDs           []TaskID
 	Invocations   []ID
+	Schedules     []ID // tasks of invocations that these made run
 	Nodes         []NodeKey
 	Commands      []ID
 	States        []State
 	ResourceGroup string
 	Tags          []Tag // of the invocation
 	Output        bool  // also read Task.Output
+	Each          int   // at most so many of each of Invocations; 0 for all
 }
 
 // Tasks keeps tasks. Listings order by invocation, newest first (Cursor.A), then by index (Cursor.B).

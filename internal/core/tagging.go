@@ -38,12 +38,33 @@ type TaggedFilter struct {
 	Keys    []int64
 	Tags    []Tag    // all of them
 	TagKeys []string // all of them
+	Choices []Choice // one of each
+}
+
+// Choice is some tags with the same key; no values stand for any value.
+type Choice struct {
+	Key    string
+	Values []string
+}
+
+// matches reports whether one of the tags is there.
+func (c *Choice) matches(tags []Tag) bool {
+	i := keyIndex(tags, c.Key)
+	return i >= 0 && (len(c.Values) == 0 || slices.Contains(c.Values, tags[i].Value))
 }
 
 func (f *TaggedFilter) check() error {
 	tags := slices.Clone(f.Tags)
 	for _, key := range f.TagKeys {
 		tags = append(tags, Tag{Key: key})
+	}
+	for _, choice := range f.Choices {
+		tags = append(tags, Tag{Key: choice.Key})
+		for _, value := range choice.Values {
+			if err := checkTags([]Tag{{choice.Key, value}}, 1, MaxTagKey); err != nil {
+				return err
+			}
+		}
 	}
 	return checkTags(tags, MaxTags, MaxTagKey)
 }
@@ -59,12 +80,15 @@ func (f *TaggedFilter) matches(tags []Tag) bool {
 			return false
 		}
 	}
-	return true
+	return !slices.ContainsFunc(f.Choices, func(c Choice) bool { return !c.matches(tags) })
 }
 
 // Tag puts tags on objects of one kind. A tag whose key an object has already replaces that one. All objects are changed in one transaction
 // or, if one does not exist or would have more than MaxTags, none.
 func (s *Service) Tag(ctx context.Context, c Caller, kind Kind, ids []string, tags []Tag) error {
+	if err := s.allowObjects(ctx, &c, "tag.add", tags, kind, ids); err != nil {
+		return err
+	}
 	if err := checkTags(tags, MaxTags, MaxTagKey); err != nil {
 		return err
 	}
@@ -89,6 +113,9 @@ func (s *Service) Untag(ctx context.Context, c Caller, kind Kind, ids, keys []st
 	named := make([]Tag, len(keys))
 	for i, key := range keys {
 		named[i].Key = key
+	}
+	if err := s.allowObjects(ctx, &c, "tag.remove", named, kind, ids); err != nil {
+		return err
 	}
 	if err := checkTags(named, MaxTags, MaxTagKey); err != nil {
 		return err
@@ -115,6 +142,9 @@ func (s *Service) changeTags(ctx context.Context, c Caller, kind Kind, ids []str
 
 // TaggedByID returns the named objects that have the tags of a filter, newest first. Every object must exist, whatever its tags.
 func (s *Service) TaggedByID(ctx context.Context, c Caller, kind Kind, ids []string, f TaggedFilter) ([]Tagged, error) {
+	if err := s.allowObjects(ctx, &c, "tag.list", nil, kind, ids); err != nil {
+		return nil, err
+	}
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -134,6 +164,9 @@ func (s *Service) TaggedByID(ctx context.Context, c Caller, kind Kind, ids []str
 
 // Tagged lists the objects of one kind that have the tags of a filter, newest first.
 func (s *Service) Tagged(ctx context.Context, c Caller, kind Kind, f TaggedFilter, p PageSpec) ([]Tagged, PageInfo, error) {
+	if err := c.Allow("tag.list", nil, resource(kind.String(), "", nil)); err != nil {
+		return nil, PageInfo{}, err
+	}
 	if err := f.check(); err != nil {
 		return nil, PageInfo{}, err
 	}

@@ -55,7 +55,7 @@ func TestTagging(t *testing.T) {
 	must(s.Service.Untag(ctx, s.Caller, core.KindNode, []string{"one"}, []string{"a", "never"}))
 	must(s.Service.Tag(ctx, s.Caller, core.KindNode, []string{"one"}, many))
 	before := shown(core.TaggedFilter{})
-	stranger := core.Caller{Account: 42}
+	stranger := core.Caller{Account: 42, Root: true}
 	for _, m := range []struct {
 		name   string
 		err    error

@@ -19,6 +19,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
@@ -132,21 +133,54 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// Object is a place for an upload.
+type Object struct {
+	Bucket, Key string
+	Encryption  Encryption
+	KeyID       string // of the key, with EncryptKMS; empty means the store's default
+}
+
+// Encryption is how the store is asked to encrypt an object.
+type Encryption uint8
+
+// The encryptions.
+const (
+	EncryptAsBucket Encryption = iota // as the bucket says
+	EncryptAES256                     // under a key of the store
+	EncryptKMS                        // under a key of a key management service
+)
+
+// ask is the encryption in the library's words; nil asks for none.
+func (o *Object) ask() (encrypt.ServerSide, error) {
+	switch o.Encryption {
+	case EncryptAES256:
+		return encrypt.NewSSE(), nil
+	case EncryptKMS:
+		return encrypt.NewSSEKMS(o.KeyID, nil)
+	case EncryptAsBucket:
+	}
+	return nil, nil
+}
+
 // Put uploads one object of exactly size bytes from r, which is not used after Put returned. An object of the same name is replaced, where
 // the bucket allows that. Memory is bounded by one part of 5 MiB, whatever the size. Nothing is tried twice; see Retryable.
-func (s *Store) Put(ctx context.Context, bucket, key string, r io.Reader, size int64) error {
-	if err := s.put(ctx, bucket, key, r, size); err != nil {
-		return fmt.Errorf("put %s/%s: %w", bucket, key, err)
+func (s *Store) Put(ctx context.Context, o Object, r io.Reader, size int64) error {
+	if err := s.put(ctx, &o, r, size); err != nil {
+		return fmt.Errorf("put %s/%s: %w", o.Bucket, o.Key, err)
 	}
-	s.log.DebugContext(ctx, "output delivered", "bucket", bucket, "object", key, "bytes", size)
+	s.log.DebugContext(ctx, "output delivered", "bucket", o.Bucket, "object", o.Key, "bytes", size)
 	return nil
 }
 
-func (s *Store) put(ctx context.Context, bucket, key string, r io.Reader, size int64) error {
-	if err := checkBucket(bucket); err != nil {
+func (s *Store) put(ctx context.Context, o *Object, r io.Reader, size int64) error {
+	if err := checkBucket(o.Bucket); err != nil {
 		return err
 	}
-	if err := checkKey(key); err != nil {
+	if err := checkKey(o.Key); err != nil {
+		return err
+	}
+	encryption, err := o.ask()
+	if err != nil {
 		return err
 	}
 	if size < 0 {
@@ -163,10 +197,11 @@ func (s *Store) put(ctx context.Context, bucket, key string, r io.Reader, size i
 	} else {
 		size = -1 // makes the library send parts, until the source ends where it shall
 	}
-	_, err := s.client.PutObject(ctx, bucket, key, body, size, minio.PutObjectOptions{
-		ContentType:    contentType,
-		PartSize:       partSize,
-		SendContentMd5: true, // so that the store checks what it got
+	_, err = s.client.PutObject(ctx, o.Bucket, o.Key, body, size, minio.PutObjectOptions{
+		ContentType:          contentType,
+		PartSize:             partSize,
+		SendContentMd5:       true, // so that the store checks what it got
+		ServerSideEncryption: encryption,
 	})
 	return err
 }

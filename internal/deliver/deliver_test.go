@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -62,7 +63,7 @@ func TestPutLarge(t *testing.T) {
 	hash := sha256.New()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if err := store.Put(t.Context(), bucket, "large.log", io.TeeReader(random(1, size), hash), size); err != nil {
+	if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "large.log"}, io.TeeReader(random(1, size), hash), size); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -101,7 +102,7 @@ func TestPut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := randomBytes(t, 2, tt.size)
-			if err := store.Put(t.Context(), bucket, tt.key, bytes.NewReader(want), tt.size); err != nil {
+			if err := store.Put(t.Context(), Object{Bucket: bucket, Key: tt.key}, bytes.NewReader(want), tt.size); err != nil {
 				t.Fatal(err)
 			}
 			if got := server.Object(t, bucket, tt.key); !bytes.Equal(got, want) {
@@ -120,7 +121,7 @@ func TestPutReplaces(t *testing.T) {
 	server.CreateBucket(t, bucket)
 	store := open(t, rootOf(server))
 	for _, output := range []string{"the first, longer one", "the second"} {
-		if err := store.Put(t.Context(), bucket, "x", strings.NewReader(output), int64(len(output))); err != nil {
+		if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, strings.NewReader(output), int64(len(output))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,7 +137,7 @@ func TestPutReadsNoFurther(t *testing.T) {
 	server.CreateBucket(t, bucket)
 	store := open(t, rootOf(server))
 	r := strings.NewReader("0123456789")
-	if err := store.Put(t.Context(), bucket, "x", r, 4); err != nil {
+	if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, r, 4); err != nil {
 		t.Fatal(err)
 	}
 	if got := string(server.Object(t, bucket, "x")); got != "0123" || r.Len() != 6 {
@@ -163,7 +164,7 @@ func TestPutUnreadable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := store.Put(t.Context(), bucket, "x", tt.r, tt.size)
+			err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, tt.r, tt.size)
 			if err == nil || FaultOf(err) != FaultOther || Retryable(err) {
 				t.Errorf("%v: %v, retryable %v", err, FaultOf(err), Retryable(err))
 			}
@@ -179,7 +180,7 @@ func TestPutLeavesNothingUnfinished(t *testing.T) {
 	server := s3test.Start(t)
 	server.CreateBucket(t, bucket)
 	store := open(t, rootOf(server))
-	if err := store.Put(t.Context(), bucket, "x", random(3, 2*partSize), 3*partSize); err == nil {
+	if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, random(3, 2*partSize), 3*partSize); err == nil {
 		t.Error("a short output was put")
 	}
 	if objects, unfinished := server.Objects(t, bucket); len(objects)+len(unfinished) != 0 {
@@ -195,7 +196,7 @@ func TestRefused(t *testing.T) {
 	server.CreateBucket(t, "read-only")
 	server.CreateLockedBucket(t, "locked")
 	root := rootOf(server)
-	if err := open(t, root).Put(t.Context(), "locked", "x", strings.NewReader("first"), 5); err != nil {
+	if err := open(t, root).Put(t.Context(), Object{Bucket: "locked", Key: "x"}, strings.NewReader("first"), 5); err != nil {
 		t.Fatal(err)
 	}
 	key := root
@@ -224,7 +225,7 @@ func TestRefused(t *testing.T) {
 		for what, size := range map[string]int64{"at once": atOnce, "in parts": partSize + 1} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				err := open(t, tt.config).Put(t.Context(), tt.bucket, tt.key, random(4, size), size)
+				err := open(t, tt.config).Put(t.Context(), Object{Bucket: tt.bucket, Key: tt.key}, random(4, size), size)
 				if err == nil || FaultOf(err) != tt.want || Retryable(err) {
 					t.Errorf("%v: %v, retryable %v, want %v", err, FaultOf(err), Retryable(err), tt.want)
 				}
@@ -246,7 +247,7 @@ func TestCheckBucket(t *testing.T) {
 	if err := store.CheckBucket(t.Context(), bucket); err != nil {
 		t.Error(err)
 	}
-	if err := store.Put(t.Context(), bucket, "x", strings.NewReader("output"), 6); err != nil {
+	if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, strings.NewReader("output"), 6); err != nil {
 		t.Error(err)
 	}
 	for bucket, want := range map[string]Fault{"other": FaultDenied, "missing": FaultNoBucket, "not/one": FaultNoBucket} {
@@ -265,7 +266,7 @@ func TestTLS(t *testing.T) {
 	t.Run("trusted", func(t *testing.T) {
 		t.Parallel()
 		store := open(t, rootOf(server))
-		if err := store.Put(t.Context(), bucket, "x", bytes.NewReader(want), int64(len(want))); err != nil {
+		if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, bytes.NewReader(want), int64(len(want))); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(server.Object(t, bucket, "x"), want) {
@@ -280,7 +281,7 @@ func TestTLS(t *testing.T) {
 			t.Parallel()
 			config := rootOf(server)
 			change(&config)
-			err := open(t, config).Put(t.Context(), bucket, "y", strings.NewReader("x"), 1)
+			err := open(t, config).Put(t.Context(), Object{Bucket: bucket, Key: "y"}, strings.NewReader("x"), 1)
 			if err == nil || FaultOf(err) != FaultUnreachable {
 				t.Errorf("%v: %v", err, FaultOf(err))
 			}
@@ -290,7 +291,7 @@ func TestTLS(t *testing.T) {
 		t.Parallel()
 		config := rootOf(server)
 		config.Endpoint = strings.Replace(config.Endpoint, "https:", "http:", 1)
-		if err := open(t, config).Put(t.Context(), bucket, "y", strings.NewReader("x"), 1); err == nil {
+		if err := open(t, config).Put(t.Context(), Object{Bucket: bucket, Key: "y"}, strings.NewReader("x"), 1); err == nil {
 			t.Error("it was put")
 		}
 	})
@@ -322,7 +323,7 @@ func TestHostStyle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Put(t.Context(), bucket, "a/b", strings.NewReader("output"), 6); err != nil {
+	if err := store.Put(t.Context(), Object{Bucket: bucket, Key: "a/b"}, strings.NewReader("output"), 6); err != nil {
 		t.Fatal(err)
 	}
 	if host := <-dialed; host != bucket+"."+s3test.Domain+":443" {
@@ -351,7 +352,7 @@ func TestUnreachable(t *testing.T) {
 				t.Parallel()
 				store := open(t, Config{Endpoint: endpoint, AccessKey: "k", SecretKey: "s", PathStyle: true, Timeout: timeout})
 				start := time.Now()
-				err := store.Put(t.Context(), bucket, "x", random(6, size), size)
+				err := store.Put(t.Context(), Object{Bucket: bucket, Key: "x"}, random(6, size), size)
 				if err == nil || FaultOf(err) != FaultUnreachable || !Retryable(err) {
 					t.Errorf("%v: %v, retryable %v", err, FaultOf(err), Retryable(err))
 				}
@@ -411,7 +412,7 @@ func TestStalls(t *testing.T) {
 		_, _ = io.CopyN(to, from, partSize/2) // all of the first request, and half of the second
 		parts.Store(true)
 	})
-	err := open(t, config).Put(t.Context(), bucket, "x", random(7, partSize), partSize)
+	err := open(t, config).Put(t.Context(), Object{Bucket: bucket, Key: "x"}, random(7, partSize), partSize)
 	if FaultOf(err) != FaultUnreachable || !Retryable(err) || !parts.Load() {
 		t.Errorf("%v: %v, retryable %v", err, FaultOf(err), Retryable(err))
 	}
@@ -429,7 +430,7 @@ func TestSlow(t *testing.T) {
 		}
 	})
 	start := time.Now()
-	if err := open(t, config).Put(t.Context(), bucket, "x", random(7, partSize), partSize); err != nil {
+	if err := open(t, config).Put(t.Context(), Object{Bucket: bucket, Key: "x"}, random(7, partSize), partSize); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(start); took < config.Timeout {
@@ -448,7 +449,7 @@ func TestCancel(t *testing.T) {
 			cancel()
 			return 0, nil
 		}), random(9, size))
-		err := store.Put(ctx, bucket, "x", halfway, size)
+		err := store.Put(ctx, Object{Bucket: bucket, Key: "x"}, halfway, size)
 		if !errors.Is(err, context.Canceled) || FaultOf(err) != FaultOther || !Retryable(err) {
 			t.Errorf("%s: %v: %v, retryable %v", name, err, FaultOf(err), Retryable(err))
 		}
@@ -521,5 +522,48 @@ func TestURL(t *testing.T) {
 	want := []string{"https://b.s3.example.com:9000/a%20b/c.log", "https://s3.example.com:9000/b/a%20b/c.log"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestEncryption looks at what the store is asked for.
+func TestEncryption(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		object Object
+		want   http.Header
+	}{
+		"as the bucket says": {Object{KeyID: "unused"}, http.Header{}},
+		"the store's key":    {Object{Encryption: EncryptAES256}, http.Header{"X-Amz-Server-Side-Encryption": {"AES256"}}},
+		"a managed key": {
+			Object{Encryption: EncryptKMS, KeyID: "k"},
+			http.Header{"X-Amz-Server-Side-Encryption": {"aws:kms"}, "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": {"k"}},
+		},
+		"the default managed key": {Object{Encryption: EncryptKMS}, http.Header{"X-Amz-Server-Side-Encryption": {"aws:kms"}}},
+	} {
+		got := http.Header{}
+		asked, err := tt.object.ask()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if asked != nil {
+			asked.Marshal(got)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestPutEncrypted(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	server.CreateBucket(t, bucket)
+	want := []byte("output")
+	o := Object{Bucket: bucket, Key: "x", Encryption: EncryptAES256}
+	if err := open(t, rootOf(server)).Put(t.Context(), o, bytes.NewReader(want), int64(len(want))); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Object(t, bucket, "x"); !bytes.Equal(got, want) {
+		t.Errorf("read back %q", got)
 	}
 }

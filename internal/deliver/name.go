@@ -28,9 +28,32 @@ func ObjectURL(bucketURL, key string) string {
 	return strings.TrimRight(bucketURL, "/") + "/" + s3utils.EncodePath(key)
 }
 
+// ParsePlace reads the address of a bucket, in either vendor's notation, and the prefix of names in it.
+func ParsePlace(address, prefix string) (bucket string, err error) {
+	if strings.HasPrefix(address, ossScheme) {
+		bucket, _, err = ParseOSS(address)
+	} else {
+		bucket, err = ParseCOS(address)
+	}
+	if err == nil && prefix != "" {
+		err = checkKey(strings.TrimSuffix(prefix, "/"))
+	}
+	return bucket, err
+}
+
+// URI is where an object is found, in the notation of the address of its bucket.
+func URI(address, bucket, key string) string {
+	if strings.HasPrefix(address, ossScheme) {
+		return ossScheme + bucket + "/" + key
+	}
+	return ObjectURL(address, key)
+}
+
+const ossScheme = "oss://"
+
 // ParseOSS reads a place in Alibaba Cloud's notation, oss://bucket/prefix. The prefix may be missing.
 func ParseOSS(place string) (bucket, prefix string, err error) {
-	rest, ok := strings.CutPrefix(place, "oss://")
+	rest, ok := strings.CutPrefix(place, ossScheme)
 	if !ok {
 		return "", "", &refusal{FaultNoBucket, fmt.Sprintf("%q does not start with oss://", place)}
 	}

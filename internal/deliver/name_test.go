@@ -139,3 +139,41 @@ func FuzzPlaces(f *testing.F) {
 		}
 	})
 }
+
+func TestParsePlace(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		address, prefix, bucket string
+		fault                   Fault // of what is refused
+	}{
+		{"oss://abc", "", "abc", 0},
+		{"oss://abc", "a/b/", "abc", 0},
+		{"https://logs-1.cos.example.com", "日志", "logs-1", 0},
+		{"https://cos.example.com/logs-1", "", "logs-1", 0},
+		{"oss://Abc", "", "", FaultNoBucket},
+		{"oss:/abc", "", "", FaultNoBucket},
+		{"abc", "", "", FaultNoBucket},
+		{"", "", "", FaultNoBucket},
+		{"oss://abc", "/a", "", FaultInvalidName},
+		{"oss://abc", "a/../b", "", FaultInvalidName},
+		{"https://logs-1.cos.example.com", "a\n", "", FaultInvalidName},
+	} {
+		bucket, err := ParsePlace(tt.address, tt.prefix)
+		if tt.bucket != "" && (err != nil || bucket != tt.bucket) || tt.bucket == "" && (err == nil || FaultOf(err) != tt.fault) {
+			t.Errorf("ParsePlace(%q, %q) = %q, %v", tt.address, tt.prefix, bucket, err)
+		}
+	}
+}
+
+func TestURI(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"oss://logs":                      "oss://logs/a b/c.log",
+		"https://logs.cos.example.com/":   "https://logs.cos.example.com/a%20b/c.log",
+		"https://cos.example.com:90/logs": "https://cos.example.com:90/logs/a%20b/c.log",
+	} {
+		if got := URI(address, "logs", "a b/c.log"); got != want {
+			t.Errorf("URI(%q) = %q, want %q", address, got, want)
+		}
+	}
+}

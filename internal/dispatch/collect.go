@@ -57,21 +57,25 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 			return err
 		}
 		d.count("received")
-		d.queue(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportReceived})
+		d.queue(report(node, m.Task, core.ReportReceived))
 	case protocol.KindStarted:
 		m, err := protocol.DecodeStarted(msg)
 		if err != nil {
 			return err
 		}
 		d.count("started")
-		d.queue(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportStarted, At: d.time(node, m.At)})
+		r := report(node, m.Task, core.ReportStarted)
+		r.At = d.time(node, m.At)
+		d.queue(r)
 	case protocol.KindOutput:
 		m, err := protocol.DecodeOutput(msg)
 		if err != nil {
 			return err
 		}
 		d.count("output")
-		d.queue(core.Report{Task: taskID(m.Task), Node: node, Kind: core.ReportOutput, Chunk: chunk(m.Chunk)})
+		r := report(node, m.Task, core.ReportOutput)
+		r.Chunk = chunk(m.Chunk)
+		d.queue(r)
 	case protocol.KindFinished:
 		m, err := protocol.DecodeFinished(msg)
 		if err != nil {
@@ -79,12 +83,29 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		}
 		d.count("finished")
 		d.queue(d.ended(node, &m))
+	case protocol.KindPlanned:
+		m, err := protocol.DecodePlanned(msg)
+		if err != nil {
+			return err
+		}
+		d.count("planned")
+		d.queue(report(node, m.Task, core.ReportPlanned))
+		d.outdated(node, &m)
 	case protocol.KindRun, protocol.KindStop, protocol.KindAck:
 		return fmt.Errorf("%w: kind %d is the server's to send", protocol.ErrMalformed, kind)
 	default:
 		return fmt.Errorf("%w: kind %d", protocol.ErrMalformed, kind)
 	}
 	return nil
+}
+
+// report begins a report about a task, or about one run of a standing task.
+func report(node core.NodeKey, t protocol.Task, kind core.ReportKind) core.Report {
+	r := core.Report{Task: taskID(t), Node: node, Kind: kind}
+	if t.Due != 0 {
+		r.Due = time.UnixMicro(t.Due).UTC()
+	}
+	return r
 }
 
 func (d *Dispatcher) count(kind string) { d.metrics.Reports.WithLabelValues(kind).Inc() }
@@ -125,7 +146,13 @@ func (d *Dispatcher) collect(ctx context.Context, lane *queue[core.Report]) erro
 		d.metrics.Commit.Observe(d.now().Sub(start).Seconds())
 		d.note(batch, answers)
 		for _, a := range answers {
-			m := protocol.Ack{Task: wireTask(a.Task), Have: a.Have, Final: a.Final}
+			name := wireName(a.Of)
+			if a.Stop {
+				stop := protocol.Stop{Task: name}
+				d.send(a.Node, stop.Append(nil))
+				continue
+			}
+			m := protocol.Ack{Task: name, Have: a.Have, Final: a.Final}
 			d.send(a.Node, m.Append(nil))
 		}
 	}
@@ -138,16 +165,19 @@ func (d *Dispatcher) note(batch []core.Report, answers []core.Answer) {
 	defer d.mu.Unlock()
 	for i := range batch {
 		r := &batch[i]
-		t := d.find(r.Task)
-		if t == nil || t.Node != r.Node {
-			continue
-		}
-		t.ReceivedAt = now
-		if t.State.Waiting() && (r.Kind == core.ReportStarted || r.Kind == core.ReportOutput) {
-			t.State, t.StartedAt = core.Running, now
-		}
 		if r.Kind == core.ReportEnded {
 			d.metrics.Ended.WithLabelValues(r.State.String()).Inc()
+		}
+		t := d.find(r.Task)
+		if t == nil || t.Node != r.Node || !r.Due.IsZero() {
+			continue // runs of a standing task become known by their own events
+		}
+		t.ReceivedAt = now
+		if t.State.Waiting() && r.Kind == core.ReportPlanned {
+			t.State = core.Scheduled
+		}
+		if t.State.Waiting() && (r.Kind == core.ReportStarted || r.Kind == core.ReportOutput) {
+			t.State, t.StartedAt = core.Running, now
 		}
 	}
 	for _, a := range answers {
@@ -182,15 +212,35 @@ var ends = map[protocol.Outcome]struct {
 	protocol.OutcomeRebooted:       {core.Exception, core.CauseRebooted},
 	protocol.OutcomeOutOfMemory:    {core.Failed, core.CauseOutOfMemory},
 	protocol.OutcomeAgentFault:     {core.Exception, core.CauseException},
+
+	protocol.OutcomeBadSchedule:   {core.Invalid, core.CauseBadSchedule},
+	protocol.OutcomeScheduleOver:  {core.DeliveryFailed, core.CauseScheduleOver},
+	protocol.OutcomeFileCreate:    {core.Failed, core.CauseFileCreate},
+	protocol.OutcomeFileExists:    {core.Failed, core.CauseFileExists},
+	protocol.OutcomeFileContent:   {core.Invalid, core.CauseFileContent},
+	protocol.OutcomeFileName:      {core.Invalid, core.CauseFileName},
+	protocol.OutcomeFilePath:      {core.Invalid, core.CauseFilePath},
+	protocol.OutcomeFileMode:      {core.Invalid, core.CauseFileMode},
+	protocol.OutcomeGroupNotFound: {core.Invalid, core.CauseGroupNotFound},
+
+	protocol.OutcomeContainerID:           {core.Invalid, core.CauseContainerID},
+	protocol.OutcomeContainerName:         {core.Invalid, core.CauseContainerName},
+	protocol.OutcomeContainerUnsupported:  {core.StartFailed, core.CauseContainerRuntime},
+	protocol.OutcomeContainerMismatch:     {core.StartFailed, core.CauseContainerMismatch},
+	protocol.OutcomeContainerDuplicated:   {core.StartFailed, core.CauseContainerAmbiguous},
+	protocol.OutcomeContainerNotFound:     {core.StartFailed, core.CauseContainerNotFound},
+	protocol.OutcomeContainerState:        {core.StartFailed, core.CauseContainerState},
+	protocol.OutcomeContainerConnect:      {core.StartFailed, core.CauseContainerConnect},
+	protocol.OutcomeContainerRuntimeError: {core.StartFailed, core.CauseContainerFault},
+	protocol.OutcomeContainerTimeout:      {core.StartFailed, core.CauseContainerTimeout},
 }
 
 func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report {
 	end := ends[m.Outcome]
-	r := core.Report{
-		Task: taskID(m.Task), Node: node, Kind: core.ReportEnded, Chunk: chunk(m.Last), State: end.state, Cause: end.cause,
-		Detail: m.Detail[:min(len(m.Detail), maxDetail)], Signal: uint8(m.Signal), Started: d.time(node, m.Started), Ended: d.time(node, m.Ended),
-		Stdout: m.Stdout, Stderr: m.Stderr, End: m.End, DrainCut: m.DrainCut,
-	}
+	r := report(node, m.Task, core.ReportEnded)
+	r.Chunk, r.State, r.Cause, r.Detail = chunk(m.Last), end.state, end.cause, m.Detail[:min(len(m.Detail), maxDetail)]
+	r.Signal, r.Started, r.Ended = uint8(m.Signal), d.time(node, m.Started), d.time(node, m.Ended)
+	r.Stdout, r.Stderr, r.End, r.DrainCut = m.Stdout, m.Stderr, m.End, m.DrainCut
 	if m.Outcome == protocol.OutcomeExited || m.Outcome == protocol.OutcomeOutOfMemory {
 		r.Exited, r.ExitCode = true, int32(m.ExitCode)
 		if m.ExitCode == 0 {

@@ -16,7 +16,10 @@ func (d *Dispatcher) deliver(ctx context.Context) error {
 			return nil
 		}
 		for _, e := range events {
-			if e.New != nil {
+			switch {
+			case e.Revised:
+				d.revised(ctx, e.New, e.Tasks)
+			case e.New != nil:
 				d.begin(ctx, e.New, e.Tasks)
 			}
 			d.stopped(e.Stops)
@@ -36,6 +39,30 @@ func (d *Dispatcher) begin(ctx context.Context, v *core.Invocation, tasks []core
 	}
 	for _, t := range added {
 		if t.State == core.Delivering {
+			d.sendRun(t)
+		}
+	}
+}
+
+// revised takes up a standing invocation that was changed, and tells its nodes.
+func (d *Dispatcher) revised(ctx context.Context, v *core.Invocation, tasks []core.Task) {
+	d.mu.Lock()
+	if old := d.open[v.ID]; old != nil {
+		if old.Revision > v.Revision {
+			d.mu.Unlock()
+			return // there is a later event
+		}
+		for id := range old.tasks {
+			d.drop(id)
+		}
+	}
+	d.mu.Unlock()
+	added, err := d.add(ctx, v, tasks)
+	if err != nil {
+		d.log.Error("take up revised invocation", "invocation", v.ID, "error", err)
+	}
+	for _, t := range added {
+		if t.State == core.Delivering || t.State == core.Scheduled {
 			d.sendRun(t)
 		}
 	}
@@ -72,22 +99,38 @@ func (d *Dispatcher) forget(tasks []core.Task) {
 
 func (d *Dispatcher) sendRun(t *task) {
 	now := d.now()
+	d.mu.Lock()
+	state, after := t.State, t.LatestDue
+	d.mu.Unlock()
 	ttl := t.inv.TTL(now)
-	if ttl <= 0 {
+	switch {
+	case t.inv.Kind == core.KindOccurrence:
+		return // its node began it by itself
+	case state == core.Scheduled:
+		ttl = 0 // the node has it, or lost it: there is no hurry
+	case ttl <= 0:
 		return // tend gives it up
 	}
 	d.mu.Lock()
 	t.sent = now
 	d.mu.Unlock()
 	d.metrics.Delivered.Inc()
-	d.send(t.Node, protocol.AppendRun(nil, wireTask(t.ID), t.spec(), uint64(ttl/time.Millisecond)))
+	m := protocol.AppendRun(nil, wireTask(t.ID), t.spec(), uint64(ttl/time.Millisecond))
+	d.send(t.Node, protocol.AppendAfter(m, micros(after)))
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 func (d *Dispatcher) sendStop(t *task) {
 	d.mu.Lock()
 	t.sent = d.now()
 	d.mu.Unlock()
-	m := protocol.Stop{Task: wireTask(t.ID)}
+	m := protocol.Stop{Task: t.wire()}
 	d.send(t.Node, m.Append(nil))
 }
 
@@ -96,6 +139,20 @@ func (d *Dispatcher) send(node core.NodeKey, msg []byte) {
 	if err := d.bus.Send(int64(node), msg); err != nil {
 		d.log.Warn("send", "node", node, "error", err)
 	}
+}
+
+// wire is the task's name as its node knows it.
+func (t *task) wire() protocol.Task {
+	if t.inv.Kind != core.KindOccurrence {
+		return wireTask(t.ID)
+	}
+	return wireName(core.Name{Task: core.TaskID{Invocation: t.inv.Schedule, Index: t.ID.Index}, Due: t.inv.Due})
+}
+
+func wireName(n core.Name) protocol.Task {
+	w := wireTask(n.Task)
+	w.Due = micros(n.Due)
+	return w
 }
 
 func wireTask(id core.TaskID) protocol.Task {

@@ -31,9 +31,15 @@ type Config struct {
 	Metrics *telemetry.Metrics
 	// Fill holds, for the dialects that have them, how built-in parameters are filled in.
 	Fill map[core.Origin]Fill
+	// Uploader is the object store that output is delivered to, nil if there is none; Names names the objects in it, for each dialect
+	// through which an invocation came in.
+	Uploader Uploader
+	Names    map[core.Origin]ObjectName
 	// Keep is how long results are kept; TidyAfter is when that is looked at for the first time after Start, and then once a minute.
 	Keep      core.Retention
 	TidyAfter time.Duration
+	// Shorten returns a random duration up to the one it is given, for pauses between tries.
+	Shorten func(time.Duration) time.Duration
 }
 
 // Fill completes a script for one node with what only the server knows about it.
@@ -48,10 +54,15 @@ type Dispatcher struct {
 	metrics *telemetry.Metrics
 	fill    map[core.Origin]Fill
 
+	uploader Uploader
+	names    map[core.Origin]ObjectName
+
 	keep      core.Retention
 	tidyAfter time.Duration
+	shorten   func(time.Duration) time.Duration
 
 	events *queue[core.Event]
+	alarm  chan struct{} // a schedule may fire sooner than repeat expects
 	hellos *queue[hello]
 	small  *queue[core.Report] // reports that fit into rows
 	bulk   [bulkLanes]*queue[core.Report]
@@ -78,16 +89,22 @@ const (
 // New puts a Dispatcher together.
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
-		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill,
-		keep: c.Keep, tidyAfter: c.TidyAfter,
+		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill, uploader: c.Uploader, names: c.Names,
+		keep: c.Keep, tidyAfter: c.TidyAfter, shorten: c.Shorten,
 		events: newQueue[core.Event](0), hellos: newQueue[hello](maxHellos), small: newQueue[core.Report](maxReports),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
-		done: make(chan error, 1),
+		done: make(chan error, 1), alarm: make(chan struct{}, 1),
 	}
 	for i := range d.bulk {
 		d.bulk[i] = newQueue[core.Report](maxBulk)
 	}
-	c.Feed.Listen(func(e core.Event) { d.events.put(e) })
+	c.Feed.Listen(func(e core.Event) {
+		if e.Rescheduled {
+			d.ring()
+			return
+		}
+		d.events.put(e)
+	})
 	return d
 }
 
@@ -102,7 +119,8 @@ func (d *Dispatcher) Start(ctx context.Context) error {
 	}
 	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	loops := []func(context.Context) error{
-		d.deliver, d.greet, d.tend, d.flush, d.tidy, func(ctx context.Context) error { return d.collect(ctx, d.small) },
+		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload,
+		func(ctx context.Context) error { return d.collect(ctx, d.small) },
 	}
 	for _, lane := range d.bulk {
 		loops = append(loops, func(ctx context.Context) error { return d.collect(ctx, lane) })

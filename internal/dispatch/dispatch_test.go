@@ -67,9 +67,9 @@ type rig struct {
 	wire  *wire
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, options ...func(*core.Config)) *rig {
 	t.Helper()
-	s := scene.New(t)
+	s := scene.New(t, options...)
 	w := &wire{}
 	d := New(Config{
 		Service: s.Service, Feed: s.Feed, Bus: w, Now: s.Now, Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewMetrics(nil),

@@ -35,17 +35,22 @@ func (d *Dispatcher) greet(ctx context.Context) error {
 // resume repeats everything that is open for a node.
 func (d *Dispatcher) resume(ctx context.Context, node core.NodeKey) {
 	var runs []core.TaskID
-	var stops []*task
+	var stops, plans []*task
 	d.mu.Lock()
 	for id, t := range d.byNode[node] {
 		switch {
 		case t.State == core.Stopping:
 			stops = append(stops, t)
-		case t.State.Waiting() && t.State != core.Scheduled:
+		case t.State == core.Scheduled:
+			plans = append(plans, t)
+		case t.State.Waiting() && t.inv.Kind != core.KindOccurrence:
 			runs = append(runs, id)
 		}
 	}
 	d.mu.Unlock()
+	for _, t := range plans {
+		d.sendRun(t) // in case the node lost it, or was away when it changed
+	}
 	for _, t := range stops {
 		d.sendStop(t)
 	}
@@ -77,6 +82,17 @@ func (d *Dispatcher) handOver(ctx context.Context, ids []core.TaskID) {
 		if t != nil {
 			d.sendRun(t)
 		}
+	}
+}
+
+// outdated sends a plan again to a node that holds an older one.
+func (d *Dispatcher) outdated(node core.NodeKey, m *protocol.Planned) {
+	d.mu.Lock()
+	t := d.find(taskID(m.Task))
+	old := t != nil && t.Node == node && t.State == core.Scheduled && m.Revision < t.inv.Revision
+	d.mu.Unlock()
+	if old {
+		d.sendRun(t)
 	}
 }
 

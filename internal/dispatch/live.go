@@ -124,8 +124,19 @@ func script(v *core.Invocation) []byte {
 }
 
 func encodeSpec(v *core.Invocation, script []byte) []byte {
-	return protocol.AppendSpec(nil, &protocol.Spec{
+	spec := protocol.Spec{
 		Content: script, Type: string(v.Type), Launcher: v.Launcher, WorkDir: v.WorkDir, User: v.User,
 		Timeout: uint64(v.Timeout / time.Second), Grace: uint64(grace / time.Millisecond), KillTree: v.KillTree,
-	})
+		DryRun: v.Repeat == core.DryRun, ContainerID: v.ContainerID, ContainerName: v.ContainerName,
+	}
+	if v.Kind == core.KindStanding {
+		spec.Plan = &protocol.Plan{Expr: v.Frequency, Boot: boots[v.Repeat], Created: v.CreatedAt.UnixMicro(), Revision: v.Revision}
+	}
+	if f := v.File; f != nil {
+		spec.File = &protocol.File{Name: f.Name, Dir: f.Dir, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Overwrite: f.Overwrite}
+	}
+	return protocol.AppendSpec(nil, &spec)
 }
+
+// boots is how the modes travel that wait for a start of the machine.
+var boots = map[core.RepeatMode]protocol.Boot{core.NextReboot: protocol.BootNext, core.EachReboot: protocol.BootEvery}

@@ -8,7 +8,7 @@ import (
 // TidyEvery is how often old results are looked for.
 const TidyEvery = time.Minute
 
-// tidy removes results that are too old to keep.
+// tidy removes results that are too old to keep, and tokens that are too old to be repeated.
 func (d *Dispatcher) tidy(ctx context.Context) error {
 	next := time.NewTimer(d.tidyAfter)
 	defer next.Stop()
@@ -18,6 +18,7 @@ func (d *Dispatcher) tidy(ctx context.Context) error {
 			return nil
 		case <-next.C:
 			d.retain(ctx)
+			d.forgetTokens(ctx)
 			next.Reset(TidyEvery)
 		}
 	}
@@ -32,5 +33,12 @@ func (d *Dispatcher) retain(ctx context.Context) {
 	if removed > 0 {
 		d.metrics.Removed.Add(float64(removed))
 		d.log.Info("old results removed", "invocations", removed)
+	}
+}
+
+// forgetTokens lets callers use their tokens again for something else.
+func (d *Dispatcher) forgetTokens(ctx context.Context) {
+	if _, err := d.svc.ForgetOnce(ctx); err != nil && ctx.Err() == nil {
+		d.log.Error("forget old tokens", "error", err)
 	}
 }

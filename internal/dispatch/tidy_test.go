@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,9 +13,14 @@ import (
 
 // counted reports whether the metrics say that so many invocations were removed.
 func (r *rig) counted(removed string) bool {
+	return r.scraped("errand_invocations_removed_total " + removed)
+}
+
+// scraped reports whether the metrics have this line.
+func (r *rig) scraped(line string) bool {
 	w := httptest.NewRecorder()
 	r.metrics.Handler().ServeHTTP(w, httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, "/metrics", nil))
-	return strings.Contains(w.Body.String(), "\nerrand_invocations_removed_total "+removed+"\n")
+	return strings.Contains(w.Body.String(), "\n"+line+"\n")
 }
 
 // TestTidy removes what has ended and is too old, and neither what is young nor what is open.
@@ -32,7 +38,7 @@ func TestTidy(t *testing.T) {
 	for range 2 { // the second time, nothing is left to do
 		r.retain(t.Context())
 	}
-	rows, _, err := r.scene.Service.Invocations(t.Context(), r.scene.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 9})
+	rows, _, err := r.scene.Service.Invocations(t.Context(), r.scene.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 9})
 	if err != nil || len(rows) != 2 || rows[0].ID != young.ID || rows[1].ID != open.ID {
 		t.Errorf("left: %d, %v", len(rows), err)
 	}
@@ -55,5 +61,24 @@ func TestTidyByItself(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing was removed")
 		}
+	}
+}
+
+// TestForget forgets the tokens that are old enough.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, token := range []string{"old", "young"} {
+		if _, err := r.scene.Service.Once(t.Context(), r.scene.Caller, "a", token, "hash", func(context.Context) ([]byte, error) {
+			return []byte("done"), nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.scene.Advance(core.OnceFor/2 + time.Second)
+	}
+	r.forgetTokens(t.Context())
+	r.scene.Advance(core.OnceFor / 2)
+	if n, err := r.scene.Service.ForgetOnce(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d tokens were left, want 1, %v", n, err)
 	}
 }

@@ -10,10 +10,14 @@ import (
 
 func (t Task) append(b []byte) []byte {
 	b = appendUint(b, 1, t.Invocation)
-	return appendUint(b, 2, uint64(t.Index)+1) // +1 so that index 0 is not left out and a missing index is noticed
+	b = appendUint(b, 2, uint64(t.Index)+1) // +1 so that index 0 is not left out and a missing index is noticed
+	return appendUint(b, tagDue, uint64(max(0, t.Due)))
 }
 
-// task reads the two fields that open every message about a task.
+// tagDue is the same in all messages about a task; none of them uses it for anything else.
+const tagDue = 15
+
+// task reads the fields that open every message about a task.
 func (d *decoder) task(t *Task) bool {
 	switch d.tag {
 	case 1:
@@ -24,6 +28,12 @@ func (d *decoder) task(t *Task) bool {
 			return true
 		}
 		t.Index = uint32(d.num - 1)
+	case tagDue:
+		if d.num > 1<<62 {
+			d.err = fmt.Errorf("%w: due at %d", ErrMalformed, d.num)
+			return true
+		}
+		t.Due = int64(d.num)
 	default:
 		return false
 	}
@@ -51,7 +61,16 @@ func AppendSpec(b []byte, s *Spec) []byte {
 	b = appendUint(b, 6, s.Timeout)
 	b = appendUint(b, 7, s.Grace)
 	b = appendBool(b, 8, s.KillTree)
-	return appendMap(b, 9, s.Env)
+	b = appendMap(b, 9, s.Env)
+	if s.Plan != nil {
+		b = appendMessage(b, 10, s.Plan.append(nil))
+	}
+	if s.File != nil {
+		b = appendMessage(b, 11, s.File.append(nil))
+	}
+	b = appendBool(b, 12, s.DryRun)
+	b = appendBytes(b, 13, s.ContainerID)
+	return appendBytes(b, 14, s.ContainerName)
 }
 
 func decodeSpec(b []byte) (s Spec, err error) {
@@ -76,9 +95,73 @@ func decodeSpec(b []byte) (s Spec, err error) {
 			s.KillTree = d.bool()
 		case 9:
 			s.Env = d.pair(s.Env)
+		case 10:
+			s.Plan, d.err = decodePlan(d.raw)
+		case 11:
+			s.File, d.err = decodeFile(d.raw)
+		case 12:
+			s.DryRun = d.bool()
+		case 13:
+			s.ContainerID = d.text()
+		case 14:
+			s.ContainerName = d.text()
 		}
 	}
 	return s, d.err
+}
+
+func (p *Plan) append(b []byte) []byte {
+	b = appendBytes(b, 1, p.Expr)
+	b = appendUint(b, 2, uint64(p.Boot))
+	b = appendInt(b, 3, p.Created)
+	return appendUint(b, 4, p.Revision)
+}
+
+func decodePlan(b []byte) (*Plan, error) {
+	p, d := &Plan{}, decoder{rest: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			p.Expr = d.text()
+		case 2:
+			p.Boot = Boot(min(d.num, 255)) // an unknown one is for the node to refuse, with a reason
+		case 3:
+			p.Created = d.int()
+		case 4:
+			p.Revision = d.num
+		}
+	}
+	return p, d.err
+}
+
+func (f *File) append(b []byte) []byte {
+	b = appendBytes(b, 1, f.Name)
+	b = appendBytes(b, 2, f.Dir)
+	b = appendBytes(b, 3, f.Mode)
+	b = appendBytes(b, 4, f.Owner)
+	b = appendBytes(b, 5, f.Group)
+	return appendBool(b, 6, f.Overwrite)
+}
+
+func decodeFile(b []byte) (*File, error) {
+	f, d := &File{}, decoder{rest: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			f.Name = d.text()
+		case 2:
+			f.Dir = d.text()
+		case 3:
+			f.Mode = d.text()
+		case 4:
+			f.Owner = d.text()
+		case 5:
+			f.Group = d.text()
+		case 6:
+			f.Overwrite = d.bool()
+		}
+	}
+	return f, d.err
 }
 
 // AppendRun adds a Run message with an already encoded spec.
@@ -89,9 +172,12 @@ func AppendRun(b []byte, t Task, spec []byte, ttlMillis uint64) []byte {
 	return appendUint(b, 4, ttlMillis)
 }
 
+// AppendAfter adds Run.After to what AppendRun wrote.
+func AppendAfter(b []byte, after int64) []byte { return appendInt(b, 5, after) }
+
 // Append adds the encoding of m.
 func (m *Run) Append(b []byte) []byte {
-	return AppendRun(b, m.Task, AppendSpec(nil, &m.Spec), m.TTL)
+	return AppendAfter(AppendRun(b, m.Task, AppendSpec(nil, &m.Spec), m.TTL), m.After)
 }
 
 // DecodeRun reads a Run message.
@@ -108,6 +194,8 @@ func DecodeRun(b []byte) (m Run, err error) {
 			}
 		case 4:
 			m.TTL = d.num
+		case 5:
+			m.After = d.int()
 		}
 	}
 	return m, d.err
@@ -246,6 +334,23 @@ func DecodeReceived(b []byte) (m Received, err error) {
 	d := open(b, KindReceived)
 	for d.next() {
 		d.task(&m.Task)
+	}
+	return m, d.err
+}
+
+// Append adds the encoding of m.
+func (m *Planned) Append(b []byte) []byte {
+	b = m.Task.append(append(b, byte(KindPlanned)))
+	return appendUint(b, 3, m.Revision)
+}
+
+// DecodePlanned reads a Planned message.
+func DecodePlanned(b []byte) (m Planned, err error) {
+	d := open(b, KindPlanned)
+	for d.next() {
+		if !d.task(&m.Task) && d.tag == 3 {
+			m.Revision = d.num
+		}
 	}
 	return m, d.err
 }

@@ -16,7 +16,7 @@ func samples() map[string]struct {
 	msg    message
 	decode func([]byte) (any, error)
 } {
-	task := Task{Invocation: 1<<56 - 1, Index: 1<<24 - 1}
+	task := Task{Invocation: 1<<56 - 1, Index: 1<<24 - 1, Due: 1 << 52}
 	chunk := Chunk{Off: 1 << 40, Gap: true, Spans: []Span{{Stdout, 2}, {Stderr, 3}}, Data: []byte("ab\x00\xff\n")}
 	type sample = struct {
 		msg    message
@@ -26,12 +26,17 @@ func samples() map[string]struct {
 		"run": {&Run{task, Spec{
 			Content: []byte("#!/bin/sh\necho hi"), Type: "shell", Launcher: "python3", WorkDir: "/tmp", User: "nobody", Timeout: 60,
 			Grace: 2000, KillTree: true, Env: map[string]string{"A": "1", "B": ""},
-		}, 60000}, any2(DecodeRun)},
-		"stop":     {&Stop{task}, any2(DecodeStop)},
-		"ack":      {&Ack{task, 1 << 33, true}, any2(DecodeAck)},
-		"received": {&Received{Task{1, 0}}, any2(DecodeReceived)},
-		"started":  {&Started{task, -5}, any2(DecodeStarted)},
-		"output":   {&Output{task, chunk}, any2(DecodeOutput)},
+			Plan:   &Plan{Expr: "0 30 2 * * ?", Boot: BootEvery, Created: 1 << 51, Revision: 3},
+			File:   &File{Name: "motd", Dir: "/etc", Mode: "0644", Owner: "root", Group: "adm", Overwrite: true},
+			DryRun: true, ContainerID: "docker://1f2e", ContainerName: "web",
+		}, 60000, 1 << 50}, any2(DecodeRun)},
+		"run, nothing set": {&Run{Spec: Spec{Plan: &Plan{}, File: &File{}}}, any2(DecodeRun)},
+		"planned":          {&Planned{task, 1 << 40}, any2(DecodePlanned)},
+		"stop":             {&Stop{task}, any2(DecodeStop)},
+		"ack":              {&Ack{task, 1 << 33, true}, any2(DecodeAck)},
+		"received":         {&Received{Task{Invocation: 1}}, any2(DecodeReceived)},
+		"started":          {&Started{task, -5}, any2(DecodeStarted)},
+		"output":           {&Output{task, chunk}, any2(DecodeOutput)},
 		"finished": {&Finished{
 			Task: task, Outcome: OutcomeExited, ExitCode: -1, Signal: 9, Detail: "why", Started: 1, Ended: 2, Stdout: 3, Stderr: 4,
 			Last: chunk, End: 5, DrainCut: true,
@@ -98,11 +103,14 @@ func TestMalformed(t *testing.T) {
 		"other kind":            {(&Beat{}).Append(nil), any2(DecodeRun)},
 		"too long":              {bytes.Repeat([]byte{byte(KindRun)}, MaxMessage+1), any2(DecodeRun)},
 		"index missing is zero": {[]byte{byte(KindStop), 2<<3 | wireVarint, 0}, any2(DecodeStop)},
+		"due too late":          {[]byte{byte(KindStop), tagDue<<3 | wireVarint, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, any2(DecodeStop)},
 		"length beyond the end": {[]byte{byte(KindOutput), 3<<3 | wireBytes, 100, 1}, any2(DecodeOutput)},
 		"fixed width field":     {[]byte{byte(KindStop), 3<<3 | 5, 1, 2, 3, 4}, any2(DecodeStop)},
 		"spans too short":       {(&Output{Chunk: Chunk{Spans: []Span{{Stdout, 1}}, Data: []byte("ab")}}).Append(nil), any2(DecodeOutput)},
 		"spans too long":        {(&Output{Chunk: Chunk{Spans: []Span{{Stdout, 3}}, Data: []byte("ab")}}).Append(nil), any2(DecodeOutput)},
 		"no such stream":        {(&Output{Chunk: Chunk{Spans: []Span{{3, 2}}, Data: []byte("ab")}}).Append(nil), any2(DecodeOutput)},
+		"plan cut":              {AppendRun(nil, Task{}, appendBytes(nil, 10, "\x0a\x05x"), 0), any2(DecodeRun)},
+		"file cut":              {AppendRun(nil, Task{}, appendBytes(nil, 11, "\x0a\x05x"), 0), any2(DecodeRun)},
 		"no outcome":            {(&Finished{}).Append(nil), any2(DecodeFinished)},
 		"outcome beyond":        {(&Finished{Outcome: outcomeEnd}).Append(nil), any2(DecodeFinished)},
 	}

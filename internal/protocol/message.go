@@ -17,12 +17,21 @@ const (
 	KindStarted  Kind = 67
 	KindOutput   Kind = 68
 	KindFinished Kind = 69
+	KindPlanned  Kind = 70
 )
 
-// Task names one execution on one node: the invocation's number and the position of the node among its targets.
+// Task names one execution on one node: the invocation's number and the position of the node among its targets. A planned task names
+// each of its runs by the moment it was due as well.
 type Task struct {
 	Invocation uint64
 	Index      uint32
+	Due        int64 // microseconds since 1970, of one run of a planned task; 0 names the task itself
+}
+
+// Planned returns the planned task that a run belongs to; any other task is its own.
+func (t Task) Planned() Task {
+	t.Due = 0
+	return t
 }
 
 // Run asks the node to execute a task at most once.
@@ -32,6 +41,9 @@ type Run struct {
 	// TTL is how many milliseconds after arrival the task may still be started; 0 means no limit. It is relative because
 	// the two clocks need not agree.
 	TTL uint64
+	// After tells a node that takes up a plan which of its moments are over, microseconds since 1970: none up to and including this one
+	// fires. 0 means that none is over.
+	After int64
 }
 
 // Spec is what to execute. It is the same for all nodes of an invocation, so the server encodes it once.
@@ -45,6 +57,46 @@ type Spec struct {
 	Grace    uint64 // milliseconds between asking and forcing a process to end
 	KillTree bool   // end all descendants, not just the script
 	Env      map[string]string
+
+	Plan *Plan // run Content again and again, or later; nil means once and now
+	File *File // write Content to a file instead of running it
+
+	// DryRun checks what can be checked without running anything, and ends as a start that fails or as an exit with 0.
+	DryRun bool
+
+	// The container to run in, by runtime and id such as "docker://1f2e", by name, or both; empty means the machine itself.
+	ContainerID   string
+	ContainerName string
+}
+
+// Plan is when a node runs a task by itself, also while it has no connection. An invocation that runs at set times has one plan for
+// all of its nodes; each evaluates it by its own clock and, unless the expression names one, in its own time zone.
+type Plan struct {
+	Expr     string // rate(), at() or cron as the vendor writes them; without meaning when Boot is set
+	Boot     Boot
+	Created  int64  // microseconds since 1970; a rate fires at whole intervals after it
+	Revision uint64 // a higher one replaces what the node has
+}
+
+// Boot is a plan that goes by starts of the machine, not of the agent.
+type Boot byte
+
+// The boot plans. The start during which a plan is accepted is not one of those that it waits for.
+const (
+	BootNone  Boot = 0
+	BootNext  Boot = 1 // at the next start, once
+	BootEvery Boot = 2 // at each start, once
+)
+
+// File is where the content of a task goes that sends a file.
+// https://www.alibabacloud.com/help/en/ecs/developer-reference/api-ecs-2014-05-26-sendfile
+type File struct {
+	Name      string // without folders
+	Dir       string // absolute; made if it is missing
+	Mode      string // three or four octal digits; empty means 0644
+	Owner     string // user name; empty means the agent's own user
+	Group     string // empty means the agent's own group
+	Overwrite bool   // an existing file, which otherwise is an error
 }
 
 // Stop asks the node to end a task, or never to start it.
@@ -86,6 +138,13 @@ type Beat struct {
 // Received says that a task is in the node's journal but waits for its turn.
 type Received struct {
 	Task Task
+}
+
+// Planned says that a node has a planned task in its journal and carries it out. It is sent on acceptance, for each repeated Run, and for
+// every plan that is not over after each connection.
+type Planned struct {
+	Task     Task
+	Revision uint64 // that the node goes by
 }
 
 // Started says that the process runs. Short tasks send only Finished.
@@ -148,7 +207,29 @@ const (
 	OutcomeRebooted       Outcome = 18
 	OutcomeOutOfMemory    Outcome = 19
 	OutcomeAgentFault     Outcome = 20
-	outcomeEnd            Outcome = 21
+	OutcomeBadSchedule    Outcome = 21 // the node cannot read the plan; Detail says why
+
+	OutcomeFileCreate    Outcome = 22 // the file could not be written, see Detail
+	OutcomeFileExists    Outcome = 23 // and was not to be overwritten
+	OutcomeFileContent   Outcome = 24
+	OutcomeFileName      Outcome = 25
+	OutcomeFilePath      Outcome = 26
+	OutcomeFileMode      Outcome = 27
+	OutcomeGroupNotFound Outcome = 28
+
+	OutcomeScheduleOver Outcome = 29 // of a planned task: no run took place and none will
+
+	OutcomeContainerID           Outcome = 30 // malformed
+	OutcomeContainerName         Outcome = 31 // malformed
+	OutcomeContainerUnsupported  Outcome = 32 // no such container runtime here
+	OutcomeContainerMismatch     Outcome = 33 // name and id are of two containers
+	OutcomeContainerDuplicated   Outcome = 34 // several containers have the name
+	OutcomeContainerNotFound     Outcome = 35
+	OutcomeContainerState        Outcome = 36 // it does not run
+	OutcomeContainerConnect      Outcome = 37 // no connection to the runtime
+	OutcomeContainerRuntimeError Outcome = 38
+	OutcomeContainerTimeout      Outcome = 39 // the runtime did not answer in time
+	outcomeEnd                   Outcome = 40
 )
 
 // Valid reports whether o is a known outcome.
@@ -172,6 +253,15 @@ type Finished struct {
 	// DrainCut says that a child kept the output open, so that later bytes are not part of the result.
 	DrainCut bool
 }
+
+// The features that a node names in its Hello beside the types of scripts it can run. A server must not send what needs one to a node
+// without it: to an older agent, all of these look like a command to run at once on the machine.
+const (
+	FeatureSchedule  = "schedule"  // Spec.Plan
+	FeatureFile      = "file"      // Spec.File
+	FeatureDryRun    = "dryrun"    // Spec.DryRun
+	FeatureContainer = "container" // Spec.ContainerID and Spec.ContainerName
+)
 
 // KindOf returns the kind of an encoded message.
 func KindOf(b []byte) (Kind, error) {

@@ -39,6 +39,11 @@ func appendBytes[T string | []byte](b []byte, tag int, v T) []byte {
 	if len(v) == 0 {
 		return b
 	}
+	return appendMessage(b, tag, v)
+}
+
+// appendMessage writes a nested message, also an empty one: that it is there says something.
+func appendMessage[T string | []byte](b []byte, tag int, v T) []byte {
 	b = binary.AppendUvarint(b, uint64(tag)<<3|wireBytes)
 	b = binary.AppendUvarint(b, uint64(len(v)))
 	return append(b, v...)

@@ -10,6 +10,9 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"errand/internal/deliver"
+	"errand/internal/session"
 )
 
 // Config is what a Server is started with.
@@ -27,9 +30,18 @@ type Config struct {
 	RetainDays        int // results of invocations made longer ago are removed; 0 keeps them for ever
 	RetainInvocations int // of each account the newest that many are kept, and what has not ended; 0 keeps all
 
+	// WebhookAllowPrivate lets subscribers have addresses in private networks and, as they may anyway while Listen is on loopback alone, on
+	// this machine.
+	WebhookAllowPrivate bool
+
+	// S3 is the object store that output is delivered to; without an Endpoint there is none.
+	S3 deliver.Config
+
 	RootKeyID  string // of the root key made on the first start; empty generates one
 	RootSecret string
 	SealKey    string // 64 hex digits; empty keeps a generated key in Data
+
+	Sessions session.Limits // of terminals; zero values have defaults
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -61,6 +73,12 @@ func (c *Config) check() error {
 		return fmt.Errorf("plain HTTP on %q would send requests and results in clear: give a certificate, listen on loopback, or allow it with --insecure-http", c.Listen)
 	}
 	return nil
+}
+
+// local reports whether callers can come from this machine alone.
+func (c *Config) local() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return err == nil && loopback(host)
 }
 
 func loopback(host string) bool {

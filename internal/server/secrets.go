@@ -16,9 +16,6 @@ import (
 	"errand/internal/core"
 )
 
-// rootAccount is the account that exists from the first start.
-const rootAccount = core.AccountID(1000000000000001)
-
 // Credentials is the root access key as it is kept in root-credentials.json.
 type Credentials struct {
 	AccountID       string `json:"account_id"`
@@ -68,14 +65,14 @@ func authority(c *Config) (*broker.CA, error) {
 
 // root makes the root account and its key on the first start.
 func root(ctx context.Context, c *Config, store core.Accounts, svc *core.Service) error {
-	_, err := store.Account(ctx, rootAccount)
+	_, err := store.Account(ctx, core.RootAccount)
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, core.ErrNotFound) {
 		return err
 	}
-	cred := Credentials{AccountID: rootAccount.String(), AccessKeyID: c.RootKeyID, AccessKeySecret: c.RootSecret}
+	cred := Credentials{AccountID: core.RootAccount.String(), AccessKeyID: c.RootKeyID, AccessKeySecret: c.RootSecret}
 	generated := cred.AccessKeyID == ""
 	if generated {
 		cred.AccessKeyID, cred.AccessKeySecret = core.NewAccessKeyID(), core.NewSecret()
@@ -92,10 +89,10 @@ func root(ctx context.Context, c *Config, store core.Accounts, svc *core.Service
 		}
 		fmt.Fprintf(c.Notice, "Root access key, also in %s:\n  %s\n  %s\n", file, cred.AccessKeyID, cred.AccessKeySecret)
 	}
-	if _, err := svc.CreateKey(ctx, rootAccount, "root", cred.AccessKeyID, cred.AccessKeySecret); err != nil && !errors.Is(err, core.ErrTaken) {
+	if _, err := svc.CreateKey(ctx, core.RootAccount, core.RootUser, cred.AccessKeyID, cred.AccessKeySecret); err != nil && !errors.Is(err, core.ErrTaken) {
 		return fmt.Errorf("root key: %w", err)
 	}
-	if _, err := svc.CreateAccount(ctx, rootAccount, "root"); err != nil {
+	if _, err := svc.CreateAccount(ctx, core.RootAccount, "root"); err != nil {
 		return fmt.Errorf("root account: %w", err)
 	}
 	return nil

@@ -12,17 +12,21 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"errand/internal/api"
+	"errand/internal/api/alibaba"
 	"errand/internal/api/node"
 	"errand/internal/bus"
 	"errand/internal/bus/broker"
 	"errand/internal/core"
 	"errand/internal/dispatch"
+	"errand/internal/session"
 	"errand/internal/store/blob"
 	"errand/internal/telemetry"
+	"errand/internal/webhook"
 )
 
 // Server is a running server.
@@ -32,6 +36,7 @@ type Server struct {
 	broker  *broker.Broker
 	hub     *bus.Hub
 	disp    *dispatch.Dispatcher
+	relay   *session.Relay
 	ca      *broker.CA
 	http    *http.Server
 	lis     net.Listener
@@ -41,6 +46,9 @@ type Server struct {
 	looping bool // disp has been started
 	ready   atomic.Bool
 	started time.Time
+
+	stopRecord context.CancelFunc // nil until record has been started
+	recorded   sync.WaitGroup
 
 	// Service is what callers can do, for programs that run the server inside themselves.
 	Service *core.Service
@@ -88,19 +96,37 @@ func (s *Server) openCore(ctx context.Context) error {
 		return fmt.Errorf("page key: %w", err)
 	}
 	s.feed = &core.Feed{}
-	s.Service = core.NewService(core.Config{
-		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: s.feed, PageKey: pageKey, //nolint:gosec // uniqueness, not secrecy
-	})
+	objects, err := openObjects(c)
+	if err != nil {
+		return err
+	}
+	hooks := webhook.New(webhook.Config{Now: c.Now, Loopback: c.local(), Private: c.WebhookAllowPrivate, Agent: "errand"})
+	config := core.Config{
+		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: s.feed, Post: hooks.Post, PageKey: pageKey, //nolint:gosec // uniqueness, not secrecy
+	}
+	var uploader dispatch.Uploader
+	if objects != nil { // an interface with nothing in it would not be nil
+		config.ObjectStore, uploader = objects, objects
+	}
+	s.Service = core.NewService(config)
 	s.metrics = telemetry.NewMetrics(map[string]telemetry.Gauge{
 		"errand_nodes_connected": {Help: "Nodes connected to this server.", Read: func() float64 { return float64(s.Service.ConnectedNodes()) }},
 		"errand_tasks_open":      {Help: "Tasks that have not ended.", Read: func() float64 { return float64(s.disp.Open()) }},
 	})
 	s.disp = dispatch.New(dispatch.Config{
 		Service: s.Service, Feed: s.feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
+		Uploader: uploader, Names: objectNames(),
 		Keep:      core.Retention{Age: time.Duration(c.RetainDays) * 24 * time.Hour, Invocations: c.RetainInvocations},
-		TidyAfter: rand.N(dispatch.TidyEvery), //nolint:gosec // servers that start together spread out
+		TidyAfter: rand.N(dispatch.TidyEvery),                                   //nolint:gosec // servers that start together spread out
+		Shorten:   func(d time.Duration) time.Duration { return rand.N(d + 1) }, //nolint:gosec // the same
 	})
-	return root(ctx, c, store, s.Service)
+	if err := root(ctx, c, store, s.Service); err != nil {
+		return err
+	}
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopRecord = stop
+	s.recorded.Go(func() { s.record(recording) })
+	return nil
 }
 
 // sender breaks the circle between the dispatcher, which sends through the hub, and the hub, which comes after it.
@@ -149,6 +175,12 @@ func (s *Server) openBus(ctx context.Context) error {
 	if err := s.hub.Receive(s.disp.Receive); err != nil {
 		return err
 	}
+	s.relay, err = session.Start(ctx, session.Config{
+		Service: s.Service, Feed: s.feed, Bus: s.hub, Limits: s.config.Sessions, Log: s.config.Log,
+	})
+	if err != nil {
+		return err
+	}
 	listening.Store(true)
 	return nil
 }
@@ -191,6 +223,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /console/", s.console)
+	mux.Handle("GET "+alibaba.SessionPath, s.relay)
 	mux.Handle("/agent/", node.New(node.Config{
 		Service: s.Service, BusURLs: s.busURLs, CA: s.ca.PEM, Now: s.config.Now, Log: s.config.Log,
 	}))
@@ -200,6 +233,7 @@ func (s *Server) routes() http.Handler {
 			s.metrics.Calls.WithLabelValues(call.Dialect, call.Action, call.Code).Inc()
 			s.metrics.CallSeconds.WithLabelValues(call.Dialect, call.Action).Observe(call.Duration.Seconds())
 		},
+		Gate: api.NewGate(s.Service.Limit), Audit: s.Service.Audit,
 	})
 	return mux
 }
@@ -248,7 +282,7 @@ func (s *Server) AgentAddr() string { return s.broker.Addr().String() }
 
 // RootCaller acts for the root account, for programs that run the server inside themselves.
 func (s *Server) RootCaller() core.Caller {
-	return core.Caller{Account: rootAccount, Principal: "root", Source: "local"}
+	return core.Caller{Account: core.RootAccount, Principal: core.RootUser, Root: true}
 }
 
 // Wait returns when the server has stopped serving, with the reason if nobody asked it to.
@@ -278,6 +312,9 @@ func (s *Server) release() error {
 	} else if s.lis != nil {
 		_ = s.lis.Close()
 	}
+	if s.relay != nil {
+		s.relay.Close()
+	}
 	if s.looping {
 		errs = append(errs, s.disp.Stop())
 	}
@@ -286,6 +323,11 @@ func (s *Server) release() error {
 	}
 	if s.broker != nil {
 		s.broker.Stop()
+	}
+	if s.stopRecord != nil {
+		s.stopRecord()
+		s.recorded.Wait()
+		errs = append(errs, s.recordRest())
 	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {

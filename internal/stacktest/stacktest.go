@@ -43,15 +43,19 @@ type Stack struct {
 	ctx      context.Context
 }
 
-// Start starts a server that is stopped when the test ends.
-func Start(tb testing.TB) *Stack {
+// Start starts a server that is stopped when the test ends. Each of the options changes its configuration.
+func Start(tb testing.TB, options ...func(*server.Config)) *Stack {
 	tb.Helper()
 	dir := tb.TempDir()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
-	stack, err := local.Start(ctx, server.Config{
+	config := server.Config{
 		Data: filepath.Join(dir, "server"), Listen: "127.0.0.1:0", AgentListen: "127.0.0.1:0", RootKeyID: KeyID, RootSecret: Secret,
 		Now: time.Now, Log: Log(tb), Notice: tb.Output(),
-	})
+	}
+	for _, option := range options {
+		option(&config)
+	}
+	stack, err := local.Start(ctx, config)
 	if err != nil {
 		cancel()
 		tb.Fatal(err)

@@ -22,6 +22,8 @@ type Metrics struct {
 	Commit      prometheus.Histogram     // seconds to commit a batch
 	Ended       *prometheus.CounterVec   // tasks that ended, by state
 	Removed     prometheus.Counter       // invocations that were too old to keep
+	Webhooks    *prometheus.CounterVec   // events for subscribers, by outcome
+	Uploads     *prometheus.CounterVec   // tries to deliver output to the object store, by outcome
 }
 
 // NewMetrics makes the series. gauges are read at each scrape.
@@ -55,8 +57,15 @@ func NewMetrics(gauges map[string]Gauge) *Metrics {
 		Removed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "errand_invocations_removed_total", Help: "Invocations removed because of their age or number.",
 		}),
+		Webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "errand_webhook_events_total", Help: "Events for subscribers, by outcome: delivered, failed (each try), dead (given up).",
+		}, []string{"outcome"}),
+		Uploads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "errand_output_uploads_total",
+			Help: "Tries to deliver the output of a task to the object store, by outcome: finished, repeated (another follows), failed (given up).",
+		}, []string{"outcome"}),
 	}
-	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Dropped, m.Batch, m.Commit, m.Ended, m.Removed,
+	m.registry.MustRegister(m.Calls, m.CallSeconds, m.Delivered, m.Reports, m.Dropped, m.Batch, m.Commit, m.Ended, m.Removed, m.Webhooks, m.Uploads,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: "errand"}))
 	for name, g := range gauges {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: g.Help}, g.Read))

@@ -24,6 +24,17 @@ const (
 // environment returns what a fresh login of a would have, then the system's and the task's own variables. Nothing of
 // the agent's environment is in it.
 func environment(a account, id, mark string, extra map[string]string) ([]string, error) {
+	env, err := loginVariables(a)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(env, extra)
+	env[TaskVariable], env[markVariable] = id, mark
+	return sorted(env), nil
+}
+
+// loginVariables returns what a fresh login of a would have, and the system's variables.
+func loginVariables(a account) (map[string]string, error) {
 	path, err := loginPath(loginDefs, a.uid == 0)
 	if err != nil {
 		return nil, err
@@ -32,16 +43,16 @@ func environment(a account, id, mark string, extra map[string]string) ([]string,
 		"HOME": a.home, "USER": a.name, "LOGNAME": a.name, "SHELL": a.shell,
 		"PATH": path, "LANG": "C.UTF-8", "TERM": "dumb",
 	}
-	if err := systemVariables(systemEnvironment, env); err != nil {
-		return nil, err
-	}
-	maps.Copy(env, extra)
-	env[TaskVariable], env[markVariable] = id, mark
+	return env, systemVariables(systemEnvironment, env)
+}
+
+// sorted lists variables as NAME=value.
+func sorted(env map[string]string) []string {
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])
 	}
-	return list, nil
+	return list
 }
 
 // loginPath reads ENV_PATH or ENV_SUPATH, whose value is written PATH=... or without that prefix.

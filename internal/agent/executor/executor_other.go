@@ -17,6 +17,11 @@ func Start(_ context.Context, spec Spec, _, _ string) (*Task, error) {
 	return nil, fmt.Errorf("start task %s: %w", spec.ID, ErrUnsupported)
 }
 
+// Check returns ErrUnsupported.
+func Check(_ context.Context, spec Spec) error {
+	return fmt.Errorf("check task %s: %w", spec.ID, ErrUnsupported)
+}
+
 // Attach returns ErrUnsupported.
 func Attach(string) (*Task, error) { return nil, fmt.Errorf("attach to task: %w", ErrUnsupported) }
 

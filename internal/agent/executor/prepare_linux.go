@@ -46,34 +46,41 @@ func draw(ctx context.Context, spec Spec, dir string) (draft, error) {
 	if err := d.setUser(ctx, spec); err != nil {
 		return draft{}, err
 	}
-	d.script = normalizeScript(spec.Script, spec.KeepCRLF)
+	d.script = NormalizeScript(spec.Script, spec.KeepCRLF)
 	d.Normalized = !bytes.Equal(d.script, spec.Script)
 	return d, d.setCommand(spec, dir)
 }
 
 // setUser decides who runs the command, in which environment.
 func (d *draft) setUser(ctx context.Context, spec Spec) error {
-	var who account
-	var err error
-	if spec.User == "" {
-		who, err = ownAccount()
-	} else {
-		who, err = accountOf(ctx, spec.User)
-	}
+	who, user, err := identify(ctx, spec.User)
 	if err != nil {
 		return err
 	}
-	switch {
-	case spec.User == "":
-	case os.Geteuid() == 0:
-		d.User = &credential{UID: who.uid, GID: who.gid, Groups: who.groups}
-		d.group = int(who.gid)
-	case int(who.uid) != os.Geteuid():
-		return &StartError{Reason: ExecFailed, Path: spec.User, Errno: unix.EPERM, Detail: "only root can run commands as another user"}
+	if user != nil {
+		d.User, d.group = user, int(who.gid)
 	}
 	d.Home = who.home
 	d.Env, err = environment(who, spec.ID, d.Mark, spec.Env)
 	return err
+}
+
+// identify finds a user, or this process's own for an empty name, and what it takes to become that one; nil if nothing.
+func identify(ctx context.Context, name string) (account, *credential, error) {
+	if name == "" {
+		who, err := ownAccount()
+		return who, nil, err
+	}
+	who, err := accountOf(ctx, name)
+	switch {
+	case err != nil:
+		return account{}, nil, err
+	case os.Geteuid() == 0:
+		return who, &credential{UID: who.uid, GID: who.gid, Groups: who.groups}, nil
+	case int(who.uid) != os.Geteuid():
+		return account{}, nil, &StartError{Reason: ExecFailed, Path: name, Errno: unix.EPERM, Detail: "only root can run commands as another user"}
+	}
+	return who, nil, nil
 }
 
 // setCommand decides what is executed to run the script.

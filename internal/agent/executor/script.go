@@ -7,9 +7,9 @@ import (
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// normalizeScript makes a script written on another system run on this one: no byte order mark, no CRLF when every
+// NormalizeScript makes a script written on another system run on this one: no byte order mark, no CRLF when every
 // line ends in it, and in any case no CR at the end of an interpreter line, where it would become part of a file name.
-func normalizeScript(script []byte, keepCRLF bool) []byte {
+func NormalizeScript(script []byte, keepCRLF bool) []byte {
 	script = bytes.TrimPrefix(script, byteOrderMark)
 	crlf := bytes.Count(script, []byte("\r\n"))
 	if !keepCRLF && crlf > 0 && crlf == bytes.Count(script, []byte("\n")) {

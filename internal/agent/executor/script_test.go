@@ -26,7 +26,7 @@ func TestNormalizeScript(t *testing.T) {
 		"mark, then interpreter":     {in: "\xef\xbb\xbf#!/bin/sh\r\n:\n", want: "#!/bin/sh\n:\n"},
 		"lone carriage return stays": {in: "printf 'a\rb'\n", want: "printf 'a\rb'\n"},
 	} {
-		if got := string(normalizeScript([]byte(test.in), test.keep)); got != test.want {
+		if got := string(NormalizeScript([]byte(test.in), test.keep)); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
@@ -57,7 +57,7 @@ func FuzzScript(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf#! a b c"), false)
 	f.Fuzz(func(t *testing.T, script []byte, keep bool) {
 		before := bytes.Clone(script)
-		got := normalizeScript(script, keep)
+		got := NormalizeScript(script, keep)
 		if !bytes.Equal(before, script) {
 			t.Fatal("input changed")
 		}

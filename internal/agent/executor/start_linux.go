@@ -37,6 +37,19 @@ func Start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
 	return t, nil
 }
 
+// Check reports what would keep Start from running a command, as far as that can be told without running or writing
+// anything. Its error is as that of Start.
+func Check(ctx context.Context, spec Spec) error {
+	d, err := draw(ctx, spec, "/")
+	if err == nil {
+		_, err = d.command()
+	}
+	if err != nil {
+		return fmt.Errorf("check task %s: %w", spec.ID, err)
+	}
+	return nil
+}
+
 func start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

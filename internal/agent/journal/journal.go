@@ -28,6 +28,11 @@ const (
 	Starting                  // about to be started; from here on only its folder knows more
 	Ended                     // with a result that only the journal holds
 	Done                      // the server has the result
+
+	// Planned is the state of a task that fires again and again, or later, until it is Ended. Its record may come again, with another
+	// message. Marked is not a state but a record of what is to be remembered beside it, in place of what was remembered before.
+	Planned
+	Marked
 )
 
 // Entry is what is known of a task.
@@ -36,7 +41,9 @@ type Entry struct {
 	State   State
 	Arrived Moment
 	TTL     time.Duration // after arrival; 0 means no limit
+	Lane    uint8         // as given with the message
 	Result  []byte        // of an Ended or Done task
+	Mark    []byte        // of a Planned task
 }
 
 // Record is a step in a task's life.
@@ -45,8 +52,9 @@ type Record struct {
 	State  State
 	At     Moment
 	TTL    time.Duration // Accepted; to the millisecond
-	Run    []byte        // Accepted: the message that asked for the task
-	Result []byte        // Ended, and Done unless Ended said it
+	Lane   uint8         // Accepted: the caller's, to be told without looking into the message
+	Run    []byte        // Accepted and Planned: the message that asked for the task, if it has one of its own
+	Result []byte        // Ended, and Done unless Ended said it; Marked: the mark
 }
 
 // Names inside the journal's folder.
@@ -100,8 +108,9 @@ type batch struct {
 }
 
 // Open reads the journal in dir, which is made if need be. A torn end is cut off. Damage before the end costs only the
-// records it hit: the file is then kept under a name that ends in .damaged, and tasks that the lost records may have been
-// about count as perhaps started. now tells the age of finished tasks.
+// records it hit: the file is then kept under a name that ends in .damaged, tasks that the lost records may have been
+// about count as perhaps started, and planned ones lose their message, so that they rest until they are asked for again.
+// now tells the age of finished tasks.
 func Open(dir string, now func() time.Time, log *slog.Logger) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -210,7 +219,7 @@ func (j *Journal) write(b *batch) error {
 		places[i].off = j.size + int64(len(buf))
 		buf = b.records[i].append(buf, j.seq+1+uint64(i))
 		places[i].size = j.size + int64(len(buf)) - places[i].off
-		work = work || b.records[i].State == Accepted
+		work = work || b.records[i].State.hasRun()
 	}
 	if err := j.makeRoom(int64(len(buf))); err != nil && work {
 		return err
@@ -280,7 +289,7 @@ func (j *Journal) Find(t protocol.Task) (Entry, bool) {
 	return Entry{Task: t, State: Done, Result: []byte(g.result)}, ok
 }
 
-// Run returns the message that asked for a task, which is kept until the task is Ended or Done.
+// Run returns the message that asked for a task, which is kept until the task is Ended or Done; fs.ErrNotExist if there is none.
 func (j *Journal) Run(t protocol.Task) ([]byte, error) {
 	j.disk.Lock() // the file must not be replaced meanwhile
 	defer j.disk.Unlock()
@@ -359,25 +368,48 @@ func (m *memory) apply(r *Record, seq uint64, place extent) {
 		return
 	}
 	m.live[r.Task] = e
-	if r.State <= e.State {
+	if !r.State.follows(e.State) {
 		return
 	}
-	e.State = r.State
 	switch r.State {
-	case Accepted:
-		e.Arrived, e.TTL, e.run = r.At, r.TTL, place
+	case Accepted, Planned:
+		e.State, e.Arrived, e.TTL, e.Lane, e.run = r.State, r.At, r.TTL, r.Lane, extent{}
+		if len(r.Run) > 0 {
+			e.run = place
+		}
+	case Marked:
+		e.State, e.Mark = Planned, slices.Clone(r.Result)
 	case Ended:
-		e.Result, e.run = slices.Clone(r.Result), extent{}
+		e.State, e.Result, e.Mark, e.run = Ended, slices.Clone(r.Result), nil, extent{}
 	case Starting, Done:
+		e.State = r.State
 	}
 }
 
+// follows reports whether a record of state s says something new about a task in state of.
+func (s State) follows(of State) bool {
+	switch {
+	case s == Planned || s == Marked:
+		return of == 0 || of == Planned
+	case of == Planned:
+		return s == Ended
+	}
+	return s > of
+}
+
+// hasRun reports whether records of this state carry a message, and thus new work.
+func (s State) hasRun() bool { return s == Accepted || s == Planned }
+
 // doubt notes that records were lost. Any of them may have said that a task which seems to wait was about to be started
-// or was ended.
+// or was ended, or that a plan is another or over.
 func (m *memory) doubt() {
 	for _, e := range m.live {
-		if e.State == Accepted {
+		switch e.State {
+		case Accepted:
 			e.State = Starting
+		case Planned:
+			e.run = extent{}
+		case Starting, Ended, Done, Marked:
 		}
 	}
 }

@@ -25,7 +25,14 @@ var (
 	arrival = Moment{Wall: noon, Boot: "boot-1", Uptime: 90 * time.Second}
 )
 
-func task(n int) protocol.Task { return protocol.Task{Invocation: uint64(n), Index: uint32(n % 3)} }
+// task returns the name of a task, every seventh of which is a run of a plan.
+func task(n int) protocol.Task {
+	t := protocol.Task{Invocation: uint64(n), Index: uint32(n % 3)}
+	if n%7 == 6 {
+		t.Due = noon.UnixMicro() + int64(n)
+	}
+	return t
+}
 
 func accepted(n int) Record {
 	return Record{
@@ -469,18 +476,19 @@ func TestAnyCutIsAPrefix(t *testing.T) {
 func drawRecord(t *rapid.T) Record {
 	r := Record{
 		Task:  task(rapid.IntRange(0, 9).Draw(t, "task")),
-		State: rapid.SampledFrom([]State{Accepted, Starting, Ended, Done}).Draw(t, "state"),
+		State: rapid.SampledFrom([]State{Accepted, Starting, Ended, Done, Planned, Marked}).Draw(t, "state"),
 	}
 	switch r.State {
-	case Accepted:
+	case Accepted, Planned:
+		r.Lane = rapid.Uint8().Draw(t, "lane")
 		r.At = Moment{
 			Wall:   noon.Add(time.Duration(rapid.IntRange(-1e6, 1e6).Draw(t, "wall")) * time.Second),
 			Boot:   rapid.SampledFrom([]string{"", "boot-1", "boot-2"}).Draw(t, "boot"),
 			Uptime: time.Duration(rapid.IntRange(0, 1e9).Draw(t, "uptime")) * time.Microsecond,
 		}
 		r.TTL = time.Duration(rapid.IntRange(0, 1e6).Draw(t, "ttl")) * time.Millisecond
-		r.Run = rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "run")
-	case Ended, Done:
+		r.Run = rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "run")
+	case Ended, Done, Marked:
 		r.At = arrival
 		r.Result = rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(t, "result")
 	case Starting:
@@ -489,10 +497,125 @@ func drawRecord(t *rapid.T) Record {
 	return r
 }
 
+func TestLifeOfAPlan(t *testing.T) {
+	t.Parallel()
+	j := open(t, t.TempDir())
+	run := task(1)
+	run.Due = noon.UnixMicro()
+	later := Moment{Wall: noon.Add(time.Hour), Boot: "boot-2"}
+	mark := func(s string) Record { return Record{Task: task(1), State: Marked, Result: []byte(s)} }
+	check := func(what string, want []Entry, message string) {
+		t.Helper()
+		for name, j := range map[string]*Journal{"same": j, "reopened": reopen(t, j)} {
+			if diff := cmp.Diff(want, j.Entries()); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", what, name, diff)
+			}
+			if got, err := j.Run(task(1)); string(got) != message || (err != nil) != (message == "") {
+				t.Errorf("%s, %s: message %q, %v", what, name, got, err)
+			}
+		}
+	}
+	appendAll(t, j, Record{Task: task(1), State: Planned, At: arrival, Run: []byte("first")})
+	appendAll(t, j, mark("one"), Record{Task: run, State: Accepted, At: arrival, Lane: 1}, Record{Task: run, State: Starting})
+	plan := Entry{Task: task(1), State: Planned, Arrived: arrival, Mark: []byte("one")}
+	started := Entry{Task: run, State: Starting, Arrived: arrival, Lane: 1}
+	check("a run", []Entry{plan, started}, "first")
+	appendAll(t, j, mark("two"), Record{Task: task(1), State: Planned, At: later, Run: []byte("second")}, Record{Task: task(1), State: Starting}, accepted(1))
+	plan.Arrived, plan.Mark = later, []byte("two")
+	check("a revision", []Entry{plan, started}, "second")
+	appendAll(t, j, Record{Task: run, State: Done, At: arrival, Result: []byte("run over")})
+	check("the end of the run", []Entry{plan}, "second")
+	j.disk.Lock()
+	if err := j.rewrite(); err != nil {
+		t.Fatal(err)
+	}
+	j.disk.Unlock()
+	check("rewritten", []Entry{plan}, "second")
+	appendAll(t, j, Record{Task: task(1), State: Ended, Result: []byte("over")})
+	appendAll(t, j, mark("three"), Record{Task: task(1), State: Planned, At: later, Run: []byte("third")})
+	check("the end", []Entry{{Task: task(1), State: Ended, Arrived: later, Result: []byte("over")}}, "")
+	if got := find(t, j, run); string(got.Result) != "run over" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// After damage a plan has no message any more, and still its mark, also in later lives.
+func TestDamageDisarmsPlans(t *testing.T) {
+	t.Parallel()
+	j := open(t, t.TempDir())
+	plan := func(n int) Record { return Record{Task: task(n), State: Planned, At: arrival, Run: []byte("plan")} }
+	appendAll(t, j, plan(1), Record{Task: task(1), State: Marked, Result: []byte("mark")}, plan(2))
+	at := j.size
+	appendAll(t, j, plan(3), plan(4))
+	j.Close()
+	path := filepath.Join(j.dir, fileName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[at+headerSize+3] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		j = open(t, j.dir)
+		for n, armed := range map[int]bool{1: false, 2: false, 4: true} {
+			if e := find(t, j, task(n)); e.State != Planned || (string(e.Mark) == "mark") != (n == 1) {
+				t.Errorf("plan %d: %+v", n, e)
+			}
+			if _, err := j.Run(task(n)); (err == nil) != armed {
+				t.Errorf("message of plan %d: %v", n, err)
+			}
+		}
+		if _, ok := j.Find(task(3)); ok {
+			t.Error("a damaged record was believed")
+		}
+	}
+	appendAll(t, j, plan(1))
+	if m, err := reopen(t, j).Run(task(1)); string(m) != "plan" {
+		t.Errorf("asked for again: %q, %v", m, err)
+	}
+}
+
+// A run waits without a message of its own, through a rewrite too.
+func TestRunWaitsThroughRewrite(t *testing.T) {
+	t.Parallel()
+	j := open(t, t.TempDir())
+	run := Record{Task: task(6), State: Accepted, At: arrival, TTL: time.Minute, Lane: 3}
+	appendAll(t, j, run)
+	j.disk.Lock()
+	if err := j.rewrite(); err != nil {
+		t.Fatal(err)
+	}
+	j.disk.Unlock()
+	want := []Entry{{Task: task(6), State: Accepted, Arrived: arrival, TTL: time.Minute, Lane: 3}}
+	if diff := cmp.Diff(want, reopen(t, j).Entries()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Records as journals in the field hold them, for tasks that are no runs and have no lane.
+func TestOldRecordsAreRead(t *testing.T) {
+	t.Parallel()
+	r := Record{Task: protocol.Task{Invocation: 300, Index: 2}, State: Ended, At: Moment{Wall: time.UnixMicro(1)}, Result: []byte("x")}
+	const want = "\xe7JR1\x06\x00\x00\x00!\xe4=\xa3\x05\x00\x00\x00\x00\x00\x00\x00\x03\xac\x02\x02\x02x"
+	if got := string(r.append(nil, 5)); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // FuzzReplay reads files in which anything may stand. Whatever is found in one is all there is in what it comes to.
 func FuzzReplay(f *testing.F) {
 	var b []byte
-	for i, r := range []Record{accepted(1), {Task: task(1), State: Starting}, accepted(2), {Task: task(1), State: Done, Result: []byte("r")}} {
+	for i, r := range []Record{
+		accepted(1),
+		{Task: task(1), State: Starting},
+		accepted(2),
+		{Task: task(1), State: Done, Result: []byte("r")},
+		accepted(6),
+		{Task: task(3), State: Planned, At: arrival, Run: []byte("plan")},
+		{Task: task(3), State: Marked, Result: []byte("mark")},
+	} {
 		b = r.append(b, uint64(i)+1)
 	}
 	f.Add(b)
@@ -518,7 +641,7 @@ func FuzzReplay(f *testing.F) {
 			if e.run.size == 0 {
 				continue
 			}
-			if r, err := decode(b[e.run.off : e.run.off+e.run.size]); err != nil || r.Task != task || r.State != Accepted {
+			if r, err := decode(b[e.run.off : e.run.off+e.run.size]); err != nil || r.Task != task || !r.State.hasRun() {
 				t.Fatalf("message of task %v at %v: %+v, %v", task, e.run, r, err)
 			}
 		}

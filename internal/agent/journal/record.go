@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"time"
 
 	"errand/internal/protocol"
@@ -21,6 +22,9 @@ const (
 	maxBody    = protocol.MaxMessage
 	maxPayload = maxBody + 256
 	maxBoot    = 128
+
+	// extended is added to the state of a record whose task has a Due, or which has a Lane; both then follow the task's index.
+	extended = 0x80
 )
 
 var errMalformed = errors.New("malformed record")
@@ -30,12 +34,20 @@ func (r *Record) append(b []byte, seq uint64) []byte {
 	start := len(b)
 	b = append(b, marker...)
 	b = append(b, make([]byte, headerSize-len(marker))...)
-	b = append(b, byte(r.State))
+	state := byte(r.State)
+	if r.Task.Due != 0 || r.Lane != 0 {
+		state |= extended
+	}
+	b = append(b, state)
 	b = binary.AppendUvarint(b, r.Task.Invocation)
 	b = binary.AppendUvarint(b, uint64(r.Task.Index))
+	if state&extended != 0 {
+		b = binary.AppendUvarint(b, uint64(max(0, r.Task.Due)))
+		b = binary.AppendUvarint(b, uint64(r.Lane))
+	}
 	b = binary.AppendVarint(b, r.At.Wall.UnixMicro())
 	body := r.Result
-	if r.State == Accepted {
+	if r.State.hasRun() {
 		boot := r.At.Boot[:min(len(r.At.Boot), maxBoot)]
 		b = binary.AppendUvarint(b, uint64(max(0, r.At.Uptime.Microseconds())))
 		b = binary.AppendUvarint(b, uint64(len(boot)))
@@ -72,12 +84,17 @@ func decode(b []byte) (r Record, err error) {
 		return Record{}, errMalformed
 	}
 	d := decoder{rest: b[headerSize:]}
-	r.State = State(d.byte())
+	state := d.byte()
+	r.State = State(state &^ extended)
 	r.Task.Invocation = d.uvarint()
 	index := d.uvarint()
 	r.Task.Index = uint32(index) // checked below
+	if state&extended != 0 {
+		r.Task.Due = d.bounded(1 << 62)
+		r.Lane = uint8(d.bounded(math.MaxUint8))
+	}
 	r.At.Wall = time.UnixMicro(d.varint())
-	if r.State == Accepted {
+	if r.State.hasRun() {
 		r.At.Uptime = time.Duration(d.bounded(1<<53)) * time.Microsecond // 285 years
 		r.At.Boot = string(d.take(d.bounded(maxBoot)))
 		r.TTL = time.Duration(d.bounded(1<<43)) * time.Millisecond // 278 years
@@ -85,7 +102,7 @@ func decode(b []byte) (r Record, err error) {
 	} else {
 		r.Result = d.rest
 	}
-	if d.bad || r.State < Accepted || r.State > Done || index > 1<<32-1 {
+	if d.bad || r.State < Accepted || r.State > Marked || index > 1<<32-1 {
 		return Record{}, errMalformed
 	}
 	return r, nil

@@ -102,17 +102,20 @@ func (c *copier) entry(e *entry) error {
 			return err
 		}
 	}
-	if e.State == Accepted {
+	switch {
+	case e.State == Planned && (e.run.size == 0 || e.Mark != nil):
+		return c.put(Record{Task: e.Task, State: Marked, At: e.Arrived, Result: e.Mark})
+	case e.State == Planned, e.State == Accepted && e.run.size > 0:
 		return nil
 	}
-	return c.put(Record{Task: e.Task, State: e.State, At: e.Arrived, Result: e.Result})
+	return c.put(Record{Task: e.Task, State: e.State, At: e.Arrived, TTL: e.TTL, Lane: e.Lane, Result: e.Result})
 }
 
 func (c *copier) put(r Record) error {
 	c.seq++
 	c.buf = r.append(c.buf[:0], c.seq)
 	n := int64(len(c.buf))
-	if r.State == Accepted {
+	if r.State.hasRun() && len(r.Run) > 0 {
 		c.runs[r.Task] = extent{c.size, n}
 	}
 	c.size += n

@@ -15,6 +15,7 @@ import (
 
 	"errand/internal/agent"
 	"errand/internal/agent/identity"
+	"errand/internal/agent/terminal"
 	"errand/internal/bus"
 	"errand/internal/protocol"
 )
@@ -192,8 +193,27 @@ func dialer(log *slog.Logger) agent.Dial {
 		if err != nil {
 			return nil, fmt.Errorf("own key: %w", err)
 		}
-		return bus.Dial(bus.NodeConfig{
+		sessions := terminal.NewHost(terminal.Config{Log: log})
+		node, err := bus.Dial(bus.NodeConfig{
 			URLs: id.BusURLs, CA: id.CA, Key: id.NodeKey, PublicKey: public, Sign: id.Sign, Log: log, Message: message, Connected: connected,
+			Session: func(n *bus.Node, session uint64, msg []byte) { sessions.Receive(n.PublishSession, session, msg) },
 		})
+		if err != nil {
+			sessions.Close()
+			return nil, err
+		}
+		return &link{node, sessions}, nil
 	}
+}
+
+// link is the connection to the server together with the terminals that are used over it. They end with the agent, who closes it.
+type link struct {
+	*bus.Node
+	sessions *terminal.Host
+}
+
+// Close ends the terminals and the connection.
+func (l *link) Close() {
+	l.sessions.Close()
+	l.Node.Close()
 }

@@ -15,18 +15,6 @@ import (
 	"errand/internal/core"
 )
 
-// Tag is a label as requests carry it. A value that is not sent is empty: some clients leave empty values out.
-type Tag struct{ Key, Value string }
-
-// Tags turns a request's labels into the core's.
-func Tags(list []Tag) []core.Tag {
-	tags := make([]core.Tag, len(list))
-	for i, t := range list {
-		tags[i] = core.Tag(t)
-	}
-	return tags
-}
-
 // Envelope is what an action may need to know of its request besides the parameters. Requests embed it and Decode fills it.
 type Envelope struct {
 	Host string `json:"-"` // as the caller addressed us

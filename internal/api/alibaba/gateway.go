@@ -76,6 +76,14 @@ func signedInHeaders(r *api.Request) bool {
 	return r.Header.Get("Authorization") != "" || r.Header.Get("X-Acs-Content-Sha256") != ""
 }
 
+// Region implements api.Dialect.
+func (g *Gateway) Region(r *api.Request) string {
+	if id := r.Params["RegionId"]; id != "" {
+		return id
+	}
+	return g.Env.DefaultRegion(published[0].ID)
+}
+
 // Action implements api.Dialect. Only what the signature covers counts: RPC clients send the headers too, but do not sign them.
 func (g *Gateway) Action(r *api.Request) (api.Action, error) {
 	version, name := r.Params["Version"], r.Params["Action"]

@@ -70,7 +70,8 @@ func (o *Order) Spec(hash string) (core.RunSpec, error) {
 	if err := CheckToken(o.ClientToken); err != nil {
 		return core.RunSpec{}, err
 	}
-	if err := o.checkRepeat(); err != nil {
+	repeat, err := o.repeat()
+	if err != nil {
 		return core.RunSpec{}, err
 	}
 	tree, err := o.killTree()
@@ -87,7 +88,8 @@ func (o *Order) Spec(hash string) (core.RunSpec, error) {
 		Style:         Style(),
 		KillTree:      tree,
 		Termination:   o.TerminationMode,
-		Repeat:        core.Once,
+		Repeat:        repeat,
+		Frequency:     o.Frequency,
 		DeliverWithin: DeliverWithin,
 		Extra:         map[string]string{},
 	}
@@ -119,17 +121,19 @@ func value(s *string) string {
 	return *s
 }
 
-// checkRepeat lets only immediate runs through. Any Frequency makes a request periodic, whatever its RepeatMode.
-func (o *Order) checkRepeat() error {
-	switch {
-	case o.Frequency != "":
-		return Invalid(core.ReasonScheduleInvalid, "Frequency", "schedules are not served")
-	case o.RepeatMode == "Period":
-		return Invalid(core.ReasonScheduleMissing, "Frequency", "a periodic task without one")
-	case o.RepeatMode != "" && o.RepeatMode != "Once":
-		return Invalid(core.ReasonRepeatMode, "RepeatMode", "unknown mode")
+// repeat decides when to run. Any Frequency makes a request periodic, whatever its RepeatMode.
+func (o *Order) repeat() (core.RepeatMode, error) {
+	if o.Frequency != "" {
+		return core.Period, nil
 	}
-	return nil
+	if o.RepeatMode == "" {
+		return core.Once, nil
+	}
+	mode, ok := repeatModes[o.RepeatMode]
+	if !ok {
+		return "", Invalid(core.ReasonRepeatMode, "RepeatMode", "unknown mode")
+	}
+	return mode, nil
 }
 
 // killTree decides what ends with a command that is stopped or out of time. Without a TerminationMode it is everything
@@ -157,10 +161,25 @@ func Termination(v *core.Invocation) string {
 	}
 }
 
+// repeatModes are the vendor's words for when an invocation runs.
+var repeatModes = map[string]core.RepeatMode{
+	"Once": core.Once, "DryRun": core.DryRun, "Period": core.Period, "NextRebootOnly": core.NextReboot, "EveryReboot": core.EachReboot,
+}
+
 // RepeatMode is the vendor's word for when an invocation runs.
 func RepeatMode(m core.RepeatMode) string {
-	if m == core.Once {
-		return "Once"
+	for word, mode := range repeatModes {
+		if mode == m {
+			return word
+		}
 	}
 	return string(m)
+}
+
+// ParseRepeatMode reads the vendor's word in a filter; what is none stays as it is and matches nothing.
+func ParseRepeatMode(word string) core.RepeatMode {
+	if mode, ok := repeatModes[word]; ok {
+		return mode
+	}
+	return core.RepeatMode(word)
 }

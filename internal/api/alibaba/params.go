@@ -19,6 +19,19 @@ type parameters struct {
 	plain  bool // all values were strings
 }
 
+// ParseParameters reads the JSON object of a Parameters field that changes an invocation. extra is how to echo it.
+func ParseParameters(text string) (values, extra map[string]string, err error) {
+	p, err := parseParameters(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	echo := text
+	if p.plain {
+		echo = "" // the values themselves tell it all
+	}
+	return p.values, map[string]string{extraParameters: echo}, nil
+}
+
 // parseParameters reads the JSON object of a Parameters field. It walks the tokens itself, because a map would hide a name that
 // occurs twice; names are the same in any case.
 func parseParameters(text string) (parameters, error) {

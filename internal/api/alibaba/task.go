@@ -30,16 +30,10 @@ func ExitCode(t *core.Task) *int64 {
 	return &code
 }
 
-// Repeats is how many times a task's command was carried out.
-func Repeats(t *core.Task) int64 {
-	if t.State.Ended() && !t.StartedAt.IsZero() {
-		return 1
-	}
-	return 0
-}
-
 // Timed reports whether an invocation will run again by itself.
-func Timed(v *core.Invocation) bool { return v.Repeat != core.Once && v.Counts.Open() > 0 }
+func Timed(v *core.Invocation) bool {
+	return v.Repeat.Standing() && v.Kind == core.KindStanding && v.Counts.Open() > 0
+}
 
 // Cause is a product's words for why a task did not simply succeed.
 type Cause struct{ Code, Info string }

@@ -3,7 +3,9 @@ package alibaba
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"errand/internal/api"
@@ -33,6 +35,10 @@ func (g *Gateway) Write(w http.ResponseWriter, r *api.Request, result any, err e
 			send(w, form, id, http.StatusOK, body)
 			return ""
 		}
+	}
+	var slow *api.ThrottledError
+	if errors.As(err, &slow) { // the vendor's command line waits this long and tries again
+		w.Header().Set("X-Acs-Retry-After", strconv.FormatInt(slow.After.Milliseconds(), 10))
 	}
 	a := g.answer(action, err)
 	body, err := form.encode("Error", &failure{RequestId: id, HostId: r.Host, Code: a.Code, Message: a.Message})

@@ -20,6 +20,9 @@ type Target struct {
 	KeyID    string
 	Secret   string
 	Nodes    []string // at least two, Linux
+	// Enrol starts an agent that joins with a registration code as the node of this id, and returns when it is online; the error is why it
+	// could not join. The agent ends with the test.
+	Enrol func(t *testing.T, node, code, secret string) error
 }
 
 // Reading is what an SDK says about an invocation.

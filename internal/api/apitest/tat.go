@@ -71,17 +71,26 @@ func base(action string) *tchttp.BaseRequest {
 // call makes one request and decodes the answer strictly. The current method goes through the SDK's generic request, the older ones
 // through its flattening.
 func (s *tatSDK) call(action string, req tchttp.Request, into any) error {
-	if s.method == methodTC3 {
-		b, err := json.Marshal(req)
-		if err != nil {
-			return err
-		}
-		generic := tchttp.NewCommonRequest("tat", tatVersion, action)
-		if err := generic.SetActionParameters(b); err != nil {
-			return err
-		}
-		req = generic
+	if s.method != methodTC3 {
+		return s.send(req, into)
 	}
+	b, err := json.Marshal(req)
+	if err != nil {
+		return err
+	}
+	return s.ask(action, b, into)
+}
+
+// ask makes one request through the SDK's generic request, with parameters by name or as JSON, and decodes the answer.
+func (s *tatSDK) ask(action string, params, into any) error {
+	req := tchttp.NewCommonRequest("tat", tatVersion, action)
+	if err := req.SetActionParameters(params); err != nil {
+		return err
+	}
+	return s.send(req, into)
+}
+
+func (s *tatSDK) send(req tchttp.Request, into any) error {
 	resp := tchttp.NewCommonResponse()
 	if err := s.client.Send(req, resp); err != nil {
 		return err

@@ -64,7 +64,7 @@ func (s *zosSDK) read(id string) (Reading, error) {
 			m.ExitCode = int64(*i.ExitCode)
 		}
 		if !*i.InstanceExist {
-			return Reading{}, fmt.Errorf("instance %s does not exist", *i.InstanceId)
+			m.Words = append(m.Words, "gone")
 		}
 		out.Nodes[*i.InstanceId] = m
 	}

@@ -16,6 +16,10 @@ func (d *Dialect) actions() map[string]api.Action {
 		api.Do("StopInvocation", changes, d.decode, d.stopInvocation),
 		api.Do("DescribeInvocations", reads, d.decode, d.describeInvocations),
 		api.Do("DescribeInvocationResults", reads, d.decode, d.describeInvocationResults),
+		api.Do("ModifyInvocationAttribute", changes, d.decode, d.modifyInvocationAttribute),
+
+		api.Do("SendFile", changes, d.decode, d.sendFile),
+		api.Do("DescribeSendFileResults", reads, d.decode, d.describeSendFileResults),
 
 		api.Do("DescribeCloudAssistantStatus", reads, d.decode, d.describeCloudAssistantStatus),
 		api.Do("DescribeManagedInstances", reads, d.decode, d.describeManagedInstances),
@@ -25,6 +29,15 @@ func (d *Dialect) actions() map[string]api.Action {
 		api.Do("DescribeActivations", reads, d.decode, d.describeActivations),
 		api.Do("DisableActivation", changes, d.decode, d.disableActivation),
 		api.Do("DeleteActivation", changes, d.decode, d.deleteActivation),
+
+		api.Do("InstallCloudAssistant", changes, d.decode, d.installCloudAssistant),
+		api.Do("ListPluginStatus", reads, d.decode, d.listPluginStatus),
+		api.Do("DescribeCloudAssistantSettings", reads, d.decode, d.describeCloudAssistantSettings),
+		api.Do("ModifyCloudAssistantSettings", changes, d.decode, d.modifyCloudAssistantSettings),
+
+		api.Do("StartTerminalSession", changes, d.decode, d.startTerminalSession),
+		api.Do("EndTerminalSession", changes, d.decode, d.endTerminalSession),
+		api.Do("DescribeTerminalSessions", reads, d.decode, d.describeTerminalSessions),
 
 		api.Do("DescribeInstances", reads, d.decode, d.describeInstances),
 		api.Do("DescribeInstanceStatus", reads, d.decode, d.describeInstanceStatus),

@@ -39,14 +39,17 @@ func (d *Dialect) createActivation(ctx context.Context, c core.Caller, req *crea
 	if err != nil {
 		return nil, err
 	}
-	if err := d.checkOpenActivations(ctx, c); err != nil {
-		return nil, err
-	}
-	code, secret, err := d.service.CreateRegistration(ctx, c, spec)
-	if err != nil {
-		return nil, err
-	}
-	return &createActivationResponse{ActivationId: showActivation(code.ID), ActivationCode: secret}, nil
+	return alibaba.Once(ctx, d.service, c, "ecs:CreateActivation", req.ClientToken, req.Hash,
+		func(ctx context.Context) (*createActivationResponse, error) {
+			if err := d.checkOpenActivations(ctx, c); err != nil {
+				return nil, err
+			}
+			code, secret, err := d.service.CreateRegistration(ctx, c, spec)
+			if err != nil {
+				return nil, err
+			}
+			return &createActivationResponse{ActivationId: showActivation(code.ID), ActivationCode: secret}, nil
+		})
 }
 
 func (req *createActivationRequest) spec() (core.RegistrationSpec, error) {
@@ -79,7 +82,7 @@ func (req *createActivationRequest) spec() (core.RegistrationSpec, error) {
 		}
 		spec.Networks = []netip.Prefix{network}
 	}
-	return spec, alibaba.CheckToken(req.ClientToken)
+	return spec, nil
 }
 
 // checkInstanceName applies the rules for names of machines and for what such names begin with; none is fine.

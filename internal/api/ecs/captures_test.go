@@ -19,19 +19,20 @@ import (
 )
 
 // answered is what becomes of the recorded requests: they were made against a logger that had none of the objects they name, and some
-// want schedules. All other actions succeed.
+// name labels that no machine carries. All other actions succeed.
 var answered = map[string]string{
-	"RunCommand Period":         "InvalidParam.Frequency",
-	"InvokeCommand Period":      "InvalidParam.Frequency",
+	"RunCommand Period":         "InvalidResourceTag.InstanceNotFound",
+	"InvokeCommand Period":      "InvalidCmdId.NotFound",
 	"ModifyCommand":             "InvalidCmdId.NotFound",
 	"DeleteCommand":             "InvalidCmdId.NotFound",
 	"StopInvocation":            "InvalidInvokeId.NotFound",
-	"ModifyInvocationAttribute": "InvalidAction.NotFound",
+	"ModifyInvocationAttribute": "InvalidInvokeId.NotFound",
 	"DisableActivation":         "ActivationId.NotFound",
 	"DeleteActivation":          "ActivationId.NotFound",
 	"TagResources":              "InvalidResourceId.NotFound",
 	"UntagResources":            "InvalidResourceId.NotFound",
 	"ListTagResources":          "InvalidResourceId.NotFound",
+	"EndTerminalSession":        "InvalidSessionId.NotFound",
 }
 
 // joined is the machine that the recorded requests rename and then remove.
@@ -46,6 +47,9 @@ func TestCaptures(t *testing.T) {
 		"DescribeInvocations", "DescribeInvocationResults", "DescribeCloudAssistantStatus", "DescribeManagedInstances", "CreateActivation",
 		"DescribeActivations", "DescribeRegions", "DisableActivation", "DeleteActivation", "ModifyManagedInstance", "DeregisterManagedInstance",
 		"DescribeInstances", "TagResources", "UntagResources", "ListTagResources",
+		"ModifyInvocationAttribute", "SendFile", "DescribeSendFileResults", "StartTerminalSession", "EndTerminalSession",
+		"DescribeTerminalSessions",
+		"InstallCloudAssistant", "DescribeCloudAssistantSettings", "ModifyCloudAssistantSettings",
 	} {
 		built[name] = true
 	}
@@ -137,7 +141,7 @@ func checkStored(t *testing.T, s *scene.Scene, action string) {
 	t.Helper()
 	switch action {
 	case "RunCommand":
-		rows, _, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 1})
+		rows, _, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 1})
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%d invocations: %v", len(rows), err)
 		}
@@ -182,6 +186,19 @@ func checkStored(t *testing.T, s *scene.Scene, action string) {
 		if err != nil || found[joined].Name != "web-01" {
 			t.Errorf("renamed %+v: %v", found, err)
 		}
+	case "InstallCloudAssistant":
+		found, err := s.Service.NodesByID(t.Context(), s.Caller, []string{"i-bp1aaaaaaaaaaaaaaaaa"})
+		if at := found["i-bp1aaaaaaaaaaaaaaaaa"].InstallAskedAt; err != nil || !at.Equal(s.Now()) {
+			t.Errorf("installation asked for at %v: %v", at, err)
+		}
+	case "ModifyCloudAssistantSettings":
+		got, err := s.Service.Settings(t.Context(), s.Caller)
+		want := core.DefaultSettings()
+		want.AgentUpgrade.Custom, want.AgentUpgrade.Zone = true, "Asia/Shanghai"
+		want.AgentUpgrade.Windows = []core.DailyWindow{{From: 120, To: 180}}
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("settings: %v (-want +got):\n%s", err, diff)
+		}
 	case "DeregisterManagedInstance":
 		if found, err := s.Service.NodesByID(t.Context(), s.Caller, []string{joined}); err != nil || len(found) > 0 {
 			t.Errorf("removed, but found %+v: %v", found, err)
@@ -201,6 +218,10 @@ func checkStored(t *testing.T, s *scene.Scene, action string) {
 func checkShown(t *testing.T, action, body string) {
 	t.Helper()
 	want := map[string][]string{
+		"DescribeCloudAssistantSettings": {
+			`"AgentUpgradeConfig":{"Enabled":false,"AllowedUpgradeWindows":{"AllowedUpgradeWindow":[]},"TimeZone":"UTC"`,
+			`"OssDeliveryConfigs":{"OssDeliveryConfig":[{"DeliveryType":"SessionManager","Enabled":false`,
+		},
 		"DescribeInstances":         {`"TotalCount":1,"PageNumber":1,"PageSize":10,"NextToken":""`, `[{"InstanceId":"i-bp1aaaaaaaaaaaaaaaaa",`},
 		"ModifyManagedInstance":     {`"Instance":{"InstanceId":"` + joined + `","InstanceName":"web-01"}`},
 		"DeregisterManagedInstance": {`"Instance":{"InstanceId":"` + joined + `","InstanceName":"web-01",`},

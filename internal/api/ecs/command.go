@@ -15,22 +15,22 @@ func (d *Dialect) createCommand(ctx context.Context, c core.Caller, req *createC
 	if err != nil {
 		return nil, err
 	}
-	if err := alibaba.CheckToken(req.ClientToken); err != nil {
-		return nil, err
-	}
 	definition.Type = commandType(req.Type)
 	definition.WorkDir, definition.Launcher = req.WorkingDir, req.Launcher
 	if req.Timeout != nil {
 		definition.Timeout = alibaba.Seconds(*req.Timeout)
 	}
-	cmd, err := d.service.CreateCommand(ctx, c, core.CommandSpec{
-		Region: req.RegionId, Definition: definition, Style: alibaba.Style(), ResourceGroup: req.ResourceGroupId,
-		Tags: alibaba.Tags(req.Tag), Limits: alibaba.Limits(true),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &createCommandResponse{CommandId: commandPrefix + cmd.ID.String()}, nil
+	return alibaba.Once(ctx, d.service, c, "ecs:CreateCommand", req.ClientToken, req.Hash,
+		func(ctx context.Context) (*createCommandResponse, error) {
+			cmd, err := d.service.CreateCommand(ctx, c, core.CommandSpec{
+				Region: req.RegionId, Definition: definition, Style: alibaba.Style(), ResourceGroup: req.ResourceGroupId,
+				Tags: alibaba.Tags(req.Tag), Limits: alibaba.Limits(true),
+			})
+			if err != nil {
+				return nil, err
+			}
+			return &createCommandResponse{CommandId: commandPrefix + cmd.ID.String()}, nil
+		})
 }
 
 func (d *Dialect) modifyCommand(ctx context.Context, c core.Caller, req *modifyCommandRequest) (*alibaba.Reply, error) {

@@ -14,9 +14,9 @@ import (
 )
 
 // open sets a scene with the dialect and a caller.
-func open(t *testing.T) (*scene.Scene, *caller.Client) {
+func open(t *testing.T, options ...func(*core.Config)) (*scene.Scene, *caller.Client) {
 	t.Helper()
-	s := scene.New(t)
+	s := scene.New(t, options...)
 	c := caller.New(t, s, alibaba.VersionECS, ecs.New(s.Env()))
 	c.Common["RegionId"] = "cn-hangzhou"
 	return s, c
@@ -55,7 +55,7 @@ func tally(t *testing.T, s *scene.Scene) [3]int {
 	t.Helper()
 	page := core.PageSpec{Limit: 1, Count: true}
 	_, commands, err1 := s.Service.Commands(t.Context(), s.Caller, core.CommandFilter{}, page)
-	_, invocations, err2 := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, page)
+	_, invocations, err2 := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, page)
 	_, codes, err3 := s.Service.Registrations(t.Context(), s.Caller, core.RegistrationFilter{}, page)
 	if err1 != nil || err2 != nil || err3 != nil {
 		t.Fatal(err1, err2, err3)

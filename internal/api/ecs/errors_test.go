@@ -63,12 +63,18 @@ var mistakes = []struct {
 	{"RunCommand", []string{"KeepCommand", "maybe"}, 400, "InvalidParameter.KeepCommand", "The specified parameter KeepCommand is not valid."},
 	{"RunCommand", []string{"TerminationMode", "Gently"}, 404, "InvalidTerminationMode.NotFound", "The specified parameter TerminationMode does not exist."},
 	{"RunCommand", []string{"RepeatMode", "Often"}, 404, "InvalidRepeatMode.NotFound", "The specified repeat mode does not exist."},
-	{"RunCommand", []string{"RepeatMode", "EveryReboot"}, 404, "InvalidRepeatMode.NotFound", "The specified repeat mode does not exist."},
-	{"RunCommand", []string{"RepeatMode", "NextRebootOnly"}, 404, "InvalidRepeatMode.NotFound", "The specified repeat mode does not exist."},
-	{"RunCommand", []string{"RepeatMode", "DryRun"}, 404, "InvalidRepeatMode.NotFound", "The specified repeat mode does not exist."},
 	{"RunCommand", []string{"RepeatMode", "Period"}, 400, "MissingParam.Frequency", "The frequency must be specified when you create a timed task."},
-	{"RunCommand", []string{"Frequency", "rate(5m)"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "rate(59s)"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "rate(8d)"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "rate(2m)", "Timeout", "121"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "at(2020-01-01 00:00:00)"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "0 0 9-7 * * ?"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "*/5 * * * * ?"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "0 0 0 30 2 ?"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "0 0 0 1 1 ? 2020"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"RunCommand", []string{"Frequency", "0 0 0 * * ? Mars/Base"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
 	{"RunCommand", []string{"ContainerId", "cafe"}, 400, "InvalidContainerId.Malformed", "The specified parameter ContainerId is not valid."},
+	{"RunCommand", []string{"Type", "RunBatScript", "ContainerName", "web"}, 400, "InvalidInstance.NotMatch", "The specified instance type does not match the command."},
 	{"RunCommand", []string{"ContainerName", "-x"}, 400, "InvalidContainerName.Malformed", "The specified parameter ContainerName is not valid."},
 	{
 		"RunCommand",
@@ -82,8 +88,6 @@ var mistakes = []struct {
 		403,
 		"WindowsPasswordName.Missed", "WindowsPasswordName must be specified when you create a Windows task.",
 	},
-	{"RunCommand", []string{"ContainerName", "web"}, 403, "Operation.Forbidden", "The operation is not permitted."},
-	{"RunCommand", []string{"ContainerId", "docker://" + strings.Repeat("ab", 32)}, 403, "Operation.Forbidden", "The operation is not permitted."},
 	{"RunCommand", []string{"OssOutputDelivery", "oss://bucket/prefix"}, 403, "Operation.Forbidden", "The operation is not permitted."},
 
 	{
@@ -210,7 +214,7 @@ var mistakes = []struct {
 	{"InvokeCommand", []string{"CommandId", "c-" + core.ID(99).String()}, 404, "InvalidCmdId.NotFound", "The specified command ID does not exist."},
 	{"InvokeCommand", []string{"Timeout", "86401"}, 403, "InvalidTimeout.ExceedLimit", "The specified parameter Timeout exceeds the upper limit."},
 	{"InvokeCommand", []string{"WorkingDir", "/a\nb"}, 400, "InvalidParameter.WorkingDir", "The specified parameter WorkingDir is not valid."},
-	{"InvokeCommand", []string{"RepeatMode", "Period", "Frequency", "rate(5m)"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
+	{"InvokeCommand", []string{"RepeatMode", "Period", "Frequency", "rate(5s)"}, 400, "InvalidParam.Frequency", "The specified frequency is invalid."},
 	{"InvokeCommand", []string{"InstanceId.1", "-"}, 400, "MissingParam.InstanceId", "The parameter instanceId is missing or empty."},
 	{
 		"InvokeCommand", append([]string{"InstanceId.1", "-"}, tags("ResourceTag", 11)...), 400,
@@ -385,7 +389,6 @@ var mistakes = []struct {
 	{"DescribeInstances", []string{"Tag.1.Key", "k", "Tag.1.Value", "http://x"}, 400, "InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid."},
 	{"DescribeInstanceStatus", list("InstanceId", many(101)...), 403, "InstanceIds.ExceedLimit", "The number of instance IDs exceeds the upper limit."},
 
-	{"StartTerminalSession", nil, 404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."},
 }
 
 const badName = "Invalid parameter name. The name can contain only lowercase letters (a to z), uppercase letters (A to Z), numbers (0 to 9), " +
@@ -493,7 +496,7 @@ func TestPagingMistakes(t *testing.T) {
 	_, c := open(t)
 	for action, status := range map[string]int{
 		"DescribeCommands": 400, "DescribeInvocations": 400, "DescribeInvocationResults": 400, "DescribeActivations": 400,
-		"DescribeManagedInstances": 400, "DescribeInstanceStatus": 400, "DescribeCloudAssistantStatus": 403,
+		"DescribeManagedInstances": 400, "DescribeInstanceStatus": 400, "DescribeCloudAssistantStatus": 403, "ListPluginStatus": 400,
 	} {
 		for _, m := range []struct {
 			params        caller.Params
@@ -512,12 +515,12 @@ func TestPagingMistakes(t *testing.T) {
 			{caller.Params{"MaxResults": "ten"}, 400, "InvalidParameter.MaxResults", "The specified parameter MaxResults is not valid."},
 			{caller.Params{"NextToken": "AAAAAdDWBF2"}, 400, "InvalidParameter.NextToken", "The specified parameter NextToken is not valid."},
 		} {
-			a := c.Call(action, m.params)
+			a := c.Call(action, m.params.With("Name", "errand-agent")) // which is what one listing wants to have
 			if a.Status != m.status || a.Code != m.code || a.Text != m.message {
 				t.Errorf("%s %v: %d %s %s, want %d %s", action, m.params, a.Status, a.Code, a.Text, m.status, m.code)
 			}
 		}
-		if action == "DescribeCloudAssistantStatus" {
+		if action == "DescribeCloudAssistantStatus" || action == "ListPluginStatus" {
 			continue // it takes no labels
 		}
 		if action == "DescribeCommands" || action == "DescribeInvocations" || action == "DescribeInvocationResults" {
@@ -539,17 +542,21 @@ func TestRegionIsWanted(t *testing.T) {
 	delete(c.Common, "RegionId")
 	full := caller.Params{
 		"CommandId": "c-x", "InvokeId": "t-x", "Type": "RunShellScript", "CommandContent": "x", "Name": "x", "ActivationId": "x",
-		"InstanceName": "x",
+		"InstanceName": "x", "SettingType": "x",
 	}
 	for _, action := range []string{
 		"CreateCommand", "DescribeCommands", "ModifyCommand", "DeleteCommand", "RunCommand", "InvokeCommand", "StopInvocation",
 		"DescribeInvocations", "DescribeInvocationResults", "DescribeCloudAssistantStatus", "DescribeManagedInstances",
 		"CreateActivation", "DescribeActivations", "DisableActivation", "DeleteActivation", "ModifyManagedInstance",
-		"DeregisterManagedInstance", "DescribeInstances", "DescribeInstanceStatus",
+		"DeregisterManagedInstance", "DescribeInstances", "DescribeInstanceStatus", "InstallCloudAssistant", "ListPluginStatus",
+		"DescribeCloudAssistantSettings", "ModifyCloudAssistantSettings",
 	} {
 		full := full
 		if strings.HasSuffix(action, "ManagedInstance") { // elsewhere it is a list
 			full = full.With("InstanceId", "x")
+		}
+		if action == "DescribeCloudAssistantSettings" {
+			full = full.With("SettingType", `["x"]`)
 		}
 		if a := c.Call(action, full); a.Status != 400 || a.Code != "MissingRegionId" {
 			t.Errorf("%s without a region: %d %s", action, a.Status, a.Code)

@@ -80,6 +80,9 @@ func (req *describeInstancesRequest) filter() (core.NodeFilter, error) {
 	default:
 		f.IDs = named()
 	}
+	if req.ZoneId != "" { // no machine is in a zone
+		f.IDs = named()
+	}
 	return f, core.CheckTags(f.Tags, alibaba.MaxTags)
 }
 
@@ -92,14 +95,13 @@ func (req *describeInstancesRequest) condition() (func(*core.Node) bool, error) 
 	if len(addresses) > maxAddresses {
 		return nil, alibaba.Invalid(core.ReasonTooLong, "PrivateIpAddresses", "more than 100")
 	}
-	if addresses == nil && req.ZoneId == "" && !strings.Contains(req.InstanceName, "*") {
+	if addresses == nil && !strings.Contains(req.InstanceName, "*") {
 		return nil, nil
 	}
 	name := newWildcard(req.InstanceName)
 	return func(n *core.Node) bool {
 		return (req.InstanceName == "" || name.matches(n.Name)) &&
-			(addresses == nil || slices.Contains(addresses, n.PrivateIP)) &&
-			(req.ZoneId == "" || n.Zone == req.ZoneId)
+			(addresses == nil || slices.Contains(addresses, n.PrivateIP))
 	}, nil
 }
 
@@ -152,7 +154,7 @@ func (d *Dialect) nodesThat(
 func (d *Dialect) showInstance(n *core.Node) instance {
 	return instance{
 		InstanceId: api.ShowNode(nodePrefix, n.ID), InstanceName: n.Name, HostName: n.Hostname, RegionId: d.regions.Or(n.Region),
-		ZoneId: n.Zone, Status: d.status(n), OSType: string(n.Platform), OSName: n.OSName, CreationTime: alibaba.Time(n.RegisteredAt),
+		Status: d.status(n), OSType: string(n.Platform), OSName: n.OSName, CreationTime: alibaba.Time(n.RegisteredAt),
 		StartTime: alibaba.Time(n.RegisteredAt), ResourceGroupId: n.ResourceGroup,
 		VpcAttributes:   vpcAttributes{PrivateIpAddress: addresses(n.PrivateIP)},
 		PublicIpAddress: addresses(n.PublicIP), InnerIpAddress: addresses(""), Tags: tagSet{showTags(n.Tags)},
@@ -178,11 +180,10 @@ func (d *Dialect) describeInstanceStatus(
 	if len(f.IDs) > maxInstanceIDs {
 		return nil, alibaba.Invalid(core.ReasonTargetsTooMany, "InstanceId", "more than 100")
 	}
-	var keep func(*core.Node) bool
-	if req.ZoneId != "" {
-		keep = func(n *core.Node) bool { return n.Zone == req.ZoneId }
+	if req.ZoneId != "" { // no machine is in a zone
+		f.IDs = named()
 	}
-	nodes, info, err := d.nodesThat(ctx, c, f, keep, page)
+	nodes, info, err := d.service.Nodes(ctx, c, f, page)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func TestInstances(t *testing.T) {
 	s, c := open(t)
 	web := join(t, s, core.RegistrationSpec{Region: "cn-beijing", ResourceGroup: "rg-1"}, core.Enrolment{
 		Name: "web-1", Source: netip.MustParseAddr("192.0.2.7"), Tags: []core.Tag{{Key: "env", Value: "lab"}},
-		Facts: core.Facts{Hostname: "h", Platform: core.Linux, OSName: "Debian", Zone: "cn-beijing-a", PrivateIP: "10.1.1.1"},
+		Facts: core.Facts{Hostname: "h", Platform: core.Linux, OSName: "Debian", Zone: "CST", PrivateIP: "10.1.1.1"},
 	})
 	s.NodeOn(core.Windows, "i-windows")
 	join(t, s, core.RegistrationSpec{}, core.Enrolment{NodeID: "i-bare", Name: "bare"})
@@ -63,7 +63,7 @@ func TestInstances(t *testing.T) {
 			"PublicIpAddress": empty, "InnerIpAddress": empty, "Tags": map[string]any{"Tag": []any{}},
 		},
 		{
-			"InstanceId": "mi-" + web.ID, "InstanceName": "web-1", "HostName": "h", "RegionId": "cn-beijing", "ZoneId": "cn-beijing-a",
+			"InstanceId": "mi-" + web.ID, "InstanceName": "web-1", "HostName": "h", "RegionId": "cn-beijing", "ZoneId": "",
 			"Status": "Running", "OSType": "linux", "OSName": "Debian", "CreationTime": begun, "StartTime": begun, "InstanceType": "",
 			"ResourceGroupId": "rg-1", "Cpu": 0., "Memory": 0.,
 			"VpcAttributes": map[string]any{
@@ -101,8 +101,8 @@ func TestInstances(t *testing.T) {
 		{caller.Params{"PrivateIpAddresses": `["10.1.1.1","10.9.9.9"]`}, []string{"web-1"}},
 		{caller.Params{"PrivateIpAddresses": `["192.0.2.7"]`}, []string{}},
 		{caller.Params{"PrivateIpAddresses": "[]"}, []string{}},
-		{caller.Params{"ZoneId": "cn-beijing-a"}, []string{"web-1"}},
-		{caller.Params{"ZoneId": "cn-beijing-b"}, []string{}},
+		{caller.Params{"ZoneId": "cn-beijing-a"}, []string{}},
+		{caller.Params{"ZoneId": "CST"}, []string{}}, // the machine's time zone is no such zone
 		{caller.Params{"ResourceGroupId": "rg-1"}, []string{"web-1"}},
 		{caller.Params{"Tag.1.Key": "env", "Tag.1.Value": "lab"}, []string{"web-1"}},
 		{caller.Params{"Tag.1.Key": "env", "Tag.1.Value": "lab", "Tag.2.Key": "x"}, []string{}},
@@ -183,18 +183,18 @@ func TestInstancePages(t *testing.T) {
 func TestInstanceStatus(t *testing.T) {
 	t.Parallel()
 	s, c := open(t)
-	zoned := join(t, s, core.RegistrationSpec{}, core.Enrolment{Name: "z", Facts: core.Facts{Zone: "a"}})
+	first := join(t, s, core.RegistrationSpec{}, core.Enrolment{Name: "z", Facts: core.Facts{Zone: "a"}})
 	s.Node("i-two")
-	s.Online(zoned)
-	want := []map[string]any{{"InstanceId": "i-two", "Status": "Stopped"}, {"InstanceId": "mi-" + zoned.ID, "Status": "Running"}}
+	s.Online(first)
+	want := []map[string]any{{"InstanceId": "i-two", "Status": "Stopped"}, {"InstanceId": "mi-" + first.ID, "Status": "Running"}}
 	for _, f := range []struct {
 		params      caller.Params
 		want        []map[string]any
 		total, page int
 	}{
 		{nil, want, 2, 1},
-		{caller.Params{"InstanceId.1": "mi-" + zoned.ID, "InstanceId.2": "i-nobody"}, want[1:], 1, 1},
-		{caller.Params{"ZoneId": "a"}, want[1:], 1, 1},
+		{caller.Params{"InstanceId.1": "mi-" + first.ID, "InstanceId.2": "i-nobody"}, want[1:], 1, 1},
+		{caller.Params{"ZoneId": "a"}, []map[string]any{}, 0, 1},
 		{caller.Params{"ZoneId": "a", "InstanceId.1": "i-two"}, []map[string]any{}, 0, 1},
 		{caller.Params{"PageSize": "1", "PageNumber": "2"}, want[1:], 2, 2},
 	} {

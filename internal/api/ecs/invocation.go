@@ -19,11 +19,7 @@ func (d *Dialect) describeInvocations(
 	if err != nil {
 		return nil, err
 	}
-	keep, err := d.keep(ctx, c, req, f)
-	if err != nil {
-		return nil, err
-	}
-	rows, info, err := d.service.Invocations(ctx, c, f, keep, page)
+	rows, info, err := d.service.Invocations(ctx, c, f, page)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +48,7 @@ func (d *Dialect) describeInvocations(
 func (d *Dialect) invocationFilter(
 	ctx context.Context, c core.Caller, req *describeInvocationsRequest,
 ) (core.InvocationFilter, error) {
-	f := core.InvocationFilter{ResourceGroup: req.ResourceGroupId, Tags: alibaba.Tags(req.Tag)}
+	f := core.InvocationFilter{Kinds: kinds(req.InvokeId), ResourceGroup: req.ResourceGroupId, Tags: alibaba.Tags(req.Tag)}
 	if err := core.CheckTags(f.Tags, alibaba.MaxTags); err != nil {
 		return f, err
 	}
@@ -67,13 +63,19 @@ func (d *Dialect) invocationFilter(
 			f.Type = core.CommandType(req.CommandType) // nothing has it
 		}
 	}
+	want := req.InvokeStatus
 	if req.InstanceId != "" {
 		var err error
 		f.Nodes, err = d.service.NodeKeys(ctx, c, []string{api.NodeID(req.InstanceId)})
+		if want != "" && want != alibaba.PartialFailed { // which the vendor ignores: one machine cannot fail in part
+			f.States = statesAlone(want)
+		}
+		f.Keep = keep("", req.Timed)
 		return f, err
 	}
 	// The vendor ignores these two beside an InstanceId.
-	f.CommandName, f.Repeat = req.CommandName, repeatMode(req.RepeatMode)
+	f.CommandName, f.Repeat = req.CommandName, alibaba.ParseRepeatMode(req.RepeatMode)
+	f.Keep = keep(want, req.Timed)
 	return f, nil
 }
 
@@ -83,55 +85,22 @@ func invocationID(s string) core.ID {
 	return id
 }
 
-// repeatMode reads the vendor's word; a mode that is not served stays as it is and matches nothing.
-func repeatMode(word string) core.RepeatMode {
-	if word == alibaba.RepeatMode(core.Once) {
-		return core.Once
+// kinds are what a listing of commands is about. A single run of a schedule is listed only to those who name it: another vendor may
+// have told them its id.
+func kinds(named string) []core.InvocationKind {
+	if named != "" {
+		return []core.InvocationKind{core.KindOnce, core.KindStanding, core.KindOccurrence}
 	}
-	return core.RepeatMode(word)
+	return core.Orders
 }
 
-// keep is the part of the filter that goes by what is derived from the machines' states; nil if nothing does.
-func (d *Dialect) keep(
-	ctx context.Context, c core.Caller, req *describeInvocationsRequest, f core.InvocationFilter,
-) (func(*core.Invocation) bool, error) {
-	status := func(v *core.Invocation) alibaba.Status { return alibaba.Overall(&v.Counts) }
-	want := req.InvokeStatus
-	if req.InstanceId != "" {
-		if want == alibaba.PartialFailed {
-			want = "" // the vendor ignores it: one machine cannot fail in part
-		}
-		if want != "" {
-			states, err := d.statesOn(ctx, c, f)
-			if err != nil {
-				return nil, err
-			}
-			status = func(v *core.Invocation) alibaba.Status { return alone(states[v.ID]) }
-		}
-	}
-	if want == "" && req.Timed == nil {
-		return nil, nil
+// keep is the part of the filter that goes by the overall status and by whether an invocation will run again; nil if nothing does.
+func keep(status string, timed *bool) func(*core.Invocation) bool {
+	if status == "" && timed == nil {
+		return nil
 	}
 	return func(v *core.Invocation) bool {
-		return (want == "" || hasStatus(status(v), want)) && (req.Timed == nil || *req.Timed == alibaba.Timed(v))
-	}, nil
-}
-
-// statesOn reads the states of all tasks on the machines of a filter.
-func (d *Dialect) statesOn(ctx context.Context, c core.Caller, f core.InvocationFilter) (map[core.ID]core.State, error) {
-	states := map[core.ID]core.State{}
-	for page := (core.PageSpec{Limit: 500}); ; {
-		rows, info, err := d.service.Tasks(ctx, c, core.TaskFilter{Invocations: f.IDs, Nodes: f.Nodes, Commands: f.Commands}, page)
-		if err != nil {
-			return nil, err
-		}
-		for i := range rows {
-			states[rows[i].ID.Invocation] = rows[i].State
-		}
-		if info.Next == "" {
-			return states, nil
-		}
-		page.Token = info.Next
+		return (status == "" || hasStatus(alibaba.Overall(&v.Counts), status)) && (timed == nil || *timed == alibaba.Timed(v))
 	}
 }
 
@@ -144,7 +113,7 @@ type shower struct {
 
 // invocation renders one. Its words are about the tasks given, whatever happened on other machines.
 func (s *shower) invocation(ctx context.Context, v *core.Invocation, tasks []core.TaskView) (invocation, error) {
-	status := alibaba.Overall(core.CountsOf(tasks))
+	status := alibaba.Overall(core.CountsOf(v, tasks))
 	shown := make([]invokeInstance, len(tasks))
 	for i := range tasks {
 		var err error
@@ -157,9 +126,9 @@ func (s *shower) invocation(ctx context.Context, v *core.Invocation, tasks []cor
 		CommandName: v.Name, CommandType: commandTypes[v.Type], CommandDescription: v.Description,
 		CommandContent: s.encoding.Text(v.Content), Parameters: alibaba.Parameters(v),
 		InvocationStatus: status.Invocation, InvokeStatus: status.Invoke,
-		RepeatMode: alibaba.RepeatMode(v.Repeat), Timed: alibaba.Timed(v), Timeout: int64(v.Timeout.Seconds()),
+		RepeatMode: alibaba.RepeatMode(v.Repeat), Frequency: v.Frequency, Timed: alibaba.Timed(v), Timeout: int64(v.Timeout.Seconds()),
 		Username: v.User, WorkingDir: v.WorkDir, Launcher: v.Launcher, TerminationMode: alibaba.Termination(v),
-		ContainerId: v.ContainerID, ContainerName: v.ContainerName, CreationTime: alibaba.Time(v.CreatedAt),
+		ContainerId: v.ContainerID, ContainerName: v.ContainerName, OssOutputDelivery: showSink(v.Sink), CreationTime: alibaba.Time(v.CreatedAt),
 		Tags: tagSet{showTags(v.Tags)}, InvokeInstances: invokeInstanceSet{shown},
 	}, nil
 }
@@ -177,10 +146,10 @@ func (s *shower) instance(ctx context.Context, t *core.TaskView) (invokeInstance
 		InstanceId: api.ShowNode(nodePrefix, t.Target.ID), InvocationStatus: status.Invocation, InstanceInvokeStatus: status.Invoke,
 		ErrorCode: cause.Code, ErrorInfo: cause.Info, ExitCode: alibaba.ExitCode(&t.Task), Output: s.encoding.Text(out.Text),
 		Dropped: int64(out.Dropped),
-		Repeats: alibaba.Repeats(&t.Task), Timed: alibaba.Timed(t.Invocation),
+		Repeats: int64(t.Repeats), Timed: alibaba.Timed(t.Invocation),
 		CreationTime: alibaba.Time(t.Invocation.CreatedAt), StartTime: alibaba.Time(t.StartedAt),
 		FinishTime: alibaba.Time(alibaba.FinishTime(&t.Task, t.Invocation)), StopTime: alibaba.Time(t.StopAskedAt),
-		UpdateTime: alibaba.Time(t.UpdatedAt),
+		UpdateTime: alibaba.Time(t.UpdatedAt), ossOutput: showDelivery(t.Delivery),
 	}, nil
 }
 
@@ -191,11 +160,11 @@ func (d *Dialect) describeInvocationResults(
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.taskFilter(ctx, c, req)
-	if err != nil {
+	if err := d.checkHistory(ctx, c, req); err != nil {
 		return nil, err
 	}
-	if err := d.checkHistory(ctx, c, req); err != nil {
+	f, err := d.taskFilter(ctx, c, req)
+	if err != nil {
 		return nil, err
 	}
 	rows, info, err := d.service.Tasks(ctx, c, f, page)
@@ -217,11 +186,14 @@ func (d *Dialect) describeInvocationResults(
 }
 
 func (d *Dialect) taskFilter(ctx context.Context, c core.Caller, req *describeInvocationResultsRequest) (core.TaskFilter, error) {
-	f := core.TaskFilter{ResourceGroup: req.ResourceGroupId, Tags: alibaba.Tags(req.Tag), Output: true}
+	f := core.TaskFilter{Kinds: kinds(req.InvokeId), ResourceGroup: req.ResourceGroupId, Tags: alibaba.Tags(req.Tag), Output: true}
 	if err := core.CheckTags(f.Tags, alibaba.MaxTags); err != nil {
 		return f, err
 	}
-	if req.InvokeId != "" {
+	switch {
+	case req.IncludeHistory:
+		f.Kinds, f.Schedules = []core.InvocationKind{core.KindOccurrence}, []core.ID{invocationID(req.InvokeId)}
+	case req.InvokeId != "":
 		f.Invocations = []core.ID{invocationID(req.InvokeId)}
 	}
 	if req.CommandId != "" {
@@ -253,23 +225,27 @@ func (d *Dialect) checkHistory(ctx context.Context, c core.Caller, req *describe
 		return nil
 	case err != nil:
 		return err
-	case v.Repeat == core.Once:
+	case v.Repeat != core.Period && v.Repeat != core.EachReboot:
 		return alibaba.Refuse(alibaba.OperationRefused)
 	}
 	return nil
 }
 
 func showResult(t *core.TaskView, out core.Shown, encoding alibaba.Encoding) invocationResult {
-	v := t.Invocation
+	v, id := t.Invocation, t.Invocation.ID
+	if v.Kind == core.KindOccurrence {
+		id = v.Schedule // callers know a run only as part of the whole
+	}
 	status, cause := alibaba.TaskStatus(&t.Task), causes[t.Cause].Of(&t.Task)
 	return invocationResult{
-		InvokeId: invocationPrefix + v.ID.String(), CommandId: commandPrefix + v.Command.String(),
+		InvokeId: invocationPrefix + id.String(), CommandId: commandPrefix + v.Command.String(),
 		InstanceId: api.ShowNode(nodePrefix, t.Target.ID), InvocationStatus: status.Invocation, InvokeRecordStatus: status.Invoke,
 		ErrorCode: cause.Code, ErrorInfo: cause.Info, ExitCode: alibaba.ExitCode(&t.Task),
 		Output: encoding.Text(out.Text), Dropped: int64(out.Dropped),
-		Repeats: alibaba.Repeats(&t.Task), StartTime: alibaba.Time(t.StartedAt),
+		Repeats: int64(t.Repeats), StartTime: alibaba.Time(t.StartedAt),
 		FinishedTime: alibaba.Time(alibaba.FinishTime(&t.Task, v)), StopTime: alibaba.Time(t.StopAskedAt),
 		Username: v.User, Launcher: v.Launcher, TerminationMode: alibaba.Termination(v),
-		ContainerId: v.ContainerID, ContainerName: v.ContainerName, Tags: tagSet{showTags(v.Tags)},
+		ContainerId: v.ContainerID, ContainerName: v.ContainerName, OssOutputDelivery: showSink(v.Sink), ossOutput: showDelivery(t.Delivery),
+		Tags: tagSet{showTags(v.Tags)},
 	}
 }

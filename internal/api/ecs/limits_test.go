@@ -72,6 +72,21 @@ func TestLimits(t *testing.T) {
 			caller.Params(nil).With(list("InstanceId", many(101)...)...), "InstanceIds.ExceedLimit",
 		},
 		{
+			"InstallCloudAssistant", caller.Params(nil).With(list("InstanceId", many(50)...)...),
+			caller.Params(nil).With(list("InstanceId", many(51)...)...), "InstanceIds.ExceedLimit",
+		},
+		{
+			"ListPluginStatus", caller.Params{"Name": "errand-agent"}.With(list("InstanceId", many(50)...)...),
+			caller.Params{"Name": "errand-agent"}.With(list("InstanceId", many(51)...)...), "InstanceIds.ExceedLimit",
+		},
+		{
+			"ListPluginStatus",
+			caller.Params{"Name": strings.Repeat("中", 255), "InstanceId.1": "i-linux"},
+			caller.Params{"Name": strings.Repeat("中", 256), "InstanceId.1": "i-linux"},
+			"InvalidParameter.Name",
+		},
+		{"DescribeManagedInstances", caller.Params{"MachineId": x(36)}, caller.Params{"MachineId": x(37)}, "InvalidParameter.MachineId"},
+		{
 			"DescribeManagedInstances", caller.Params(nil).With(list("InstanceId", many(50)...)...),
 			caller.Params(nil).With(list("InstanceId", many(51)...)...), "InstanceIds.ExceedLimit",
 		},

@@ -14,6 +14,7 @@ import (
 const (
 	maxStatusInstances  = 100
 	maxManagedInstances = 50
+	maxMachineID        = 36 // bytes
 )
 
 // sessionFeature is what an agent calls its ability to open terminals.
@@ -155,6 +156,9 @@ func (req *describeManagedInstancesRequest) filter() (core.NodeFilter, error) {
 	if len(f.IDs) > maxManagedInstances {
 		return f, alibaba.Invalid(core.ReasonTargetsTooMany, "InstanceId", "more than 50")
 	}
+	if len(req.MachineId) > maxMachineID {
+		return f, alibaba.Invalid(core.ReasonTooLong, "MachineId", "more than 36 characters")
+	}
 	if req.InstanceName != "" {
 		f.Names = []string{req.InstanceName}
 	}
@@ -193,23 +197,22 @@ func (d *Dialect) modifyManagedInstance(
 	return &modifyManagedInstanceResponse{Instance: renamedInstance{InstanceId: api.ShowNode(nodePrefix, n.ID), InstanceName: n.Name}}, nil
 }
 
-// deregisterManagedInstance removes a machine and shows it as it was, with what was under way on it counted as over. A ClientToken is
-// checked and has no other use: the machine can be removed only once anyway.
+// deregisterManagedInstance removes a machine and shows it as it was, with what was under way on it counted as over.
 func (d *Dialect) deregisterManagedInstance(
 	ctx context.Context, c core.Caller, req *deregisterManagedInstanceRequest,
 ) (*deregisterManagedInstanceResponse, error) {
-	if err := alibaba.CheckToken(req.ClientToken); err != nil {
-		return nil, err
-	}
-	n, err := d.service.RemoveNode(ctx, c, api.NodeID(req.InstanceId))
-	if err != nil {
-		return nil, err
-	}
-	loads, err := d.service.Loads(ctx, []core.Node{n})
-	if err != nil {
-		return nil, err
-	}
-	return &deregisterManagedInstanceResponse{Instance: showManaged(&n, loads[n.Key])}, nil
+	return alibaba.Once(ctx, d.service, c, "ecs:DeregisterManagedInstance", req.ClientToken, req.Hash,
+		func(ctx context.Context) (*deregisterManagedInstanceResponse, error) {
+			n, err := d.service.RemoveNode(ctx, c, api.NodeID(req.InstanceId))
+			if err != nil {
+				return nil, err
+			}
+			loads, err := d.service.Loads(ctx, []core.Node{n})
+			if err != nil {
+				return nil, err
+			}
+			return &deregisterManagedInstanceResponse{Instance: showManaged(&n, loads[n.Key])}, nil
+		})
 }
 
 // describeRegions lists every region a request may name. All of them are at the address the caller used.

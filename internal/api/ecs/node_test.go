@@ -43,11 +43,11 @@ func TestAssistantStatus(t *testing.T) {
 		{
 			"InstanceId": "i-one", "CloudAssistantStatus": "true", "CloudAssistantVersion": "1.0.0", "LastHeartbeatTime": begun,
 			"LastInvokedTime": "2026-11-22T05:41:41Z", "InvocationCount": 1., "ActiveTaskCount": 1., "OSType": "Linux",
-			"SupportSessionManager": false,
+			"SupportSessionManager": true,
 		},
 		{
 			"InstanceId": "i-two", "CloudAssistantStatus": "false", "CloudAssistantVersion": "", "LastHeartbeatTime": "",
-			"LastInvokedTime": "", "InvocationCount": 0., "ActiveTaskCount": 0., "OSType": "Linux", "SupportSessionManager": false,
+			"LastInvokedTime": "", "InvocationCount": 0., "ActiveTaskCount": 0., "OSType": "Linux", "SupportSessionManager": true,
 		},
 	}
 	if diff := cmp.Diff(want, got.rows()); diff != "" || got.TotalCount != 2 || got.PageNumber != 1 || got.NextToken != "" {

@@ -29,6 +29,9 @@ func (d *Dialect) runCommand(ctx context.Context, c core.Caller, req *runCommand
 	if err := req.launch.fill(&spec, spec.Type, spec.User, maxRunTags); err != nil {
 		return nil, err
 	}
+	if spec.Override.Sink, err = d.sink(req.OssOutputDelivery); err != nil {
+		return nil, err
+	}
 	v, err := d.run(ctx, c, req.RegionId, spec)
 	if err != nil {
 		return nil, err
@@ -55,6 +58,9 @@ func (d *Dialect) invokeCommand(ctx context.Context, c core.Caller, req *invokeC
 		user = *req.Username
 	}
 	if err := req.launch.fill(&spec, cmd.Type, user, maxInvokeTags); err != nil {
+		return nil, err
+	}
+	if spec.Override.Sink, err = d.sink(req.OssOutputDelivery); err != nil {
 		return nil, err
 	}
 	v, err := d.run(ctx, c, req.RegionId, spec)
@@ -92,14 +98,14 @@ func (l *launch) fill(spec *core.RunSpec, kind core.CommandType, user string, mo
 	if err := l.fillContainer(spec); err != nil {
 		return err
 	}
+	if kind != core.Shell && (spec.ContainerID != "" || spec.ContainerName != "") {
+		return alibaba.Invalid(core.ReasonTargetPlatform, "Type", "containers run shell scripts only")
+	}
 	switch {
 	case utf8.RuneCountInString(l.WindowsPasswordName) > maxPasswordName:
 		return alibaba.Refuse(passwordNameTooLong)
 	case l.WindowsPasswordName == "" && kind != core.Shell && user != "" && !strings.EqualFold(user, "System"):
 		return alibaba.Refuse(passwordNameMissing)
-	case l.OssOutputDelivery != "" || l.ContainerId != "" || l.ContainerName != "":
-		// Better no run than one outside the container it was meant for, or whose output does not arrive where it was wanted.
-		return alibaba.Refuse(alibaba.OperationRefused)
 	case l.WindowsPasswordName != "":
 		spec.Extra[extraPasswordName] = l.WindowsPasswordName
 	}

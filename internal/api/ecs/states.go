@@ -22,6 +22,18 @@ func hasStatus(s alibaba.Status, want string) bool {
 	}
 }
 
+// statesAlone lists the states of one machine in which an invocation, as seen from it, passes the filter InvokeStatus. A word that no machine
+// gives lets nothing pass.
+func statesAlone(want string) []core.State {
+	list := []core.State{core.State(core.NumStates)}
+	for s := range core.State(core.NumStates) {
+		if hasStatus(alone(s), want) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // statesOf lists the states that pass the filter InvokeRecordStatus. A word that no single record can have lets nothing pass, and an empty
 // list would let everything pass.
 func statesOf(word string) []core.State {

@@ -22,3 +22,14 @@ func TestTables(t *testing.T) {
 		}
 	}
 }
+
+// TestUnderWay has the answer to a call that comes again before the first one is over.
+func TestUnderWay(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"CreateCommand", "CreateActivation", "DeregisterManagedInstance"} {
+		a := refusal(action, &core.Error{Reason: core.ReasonTokenPending, Field: "token"})
+		if a.Status != 403 || a.Code != "IdempotentProcessing" || a.Message != "The previous idempotent request(s) is still processing." {
+			t.Errorf("%s: %+v", action, a)
+		}
+	}
+}

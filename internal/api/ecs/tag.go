@@ -51,14 +51,14 @@ func (r *taggedResources) resources() (resourceKind, []string, error) {
 	kind, ok := resourceKinds[r.ResourceType]
 	switch {
 	case !ok:
-		return kind, nil, alibaba.Refuse(noResourceType)
+		return kind, nil, alibaba.Refuse(alibaba.NoResourceType)
 	case len(r.ResourceId) > maxTaggedResources:
-		return kind, nil, alibaba.Refuse(tooManyResources)
+		return kind, nil, alibaba.Refuse(alibaba.TooManyResources)
 	}
 	ids := make([]string, len(r.ResourceId))
 	for i, s := range r.ResourceId {
 		if ids[i], ok = kind.read(s); !ok {
-			return kind, nil, alibaba.Refuse(noResource)
+			return kind, nil, alibaba.Refuse(alibaba.NoResource)
 		}
 	}
 	return kind, ids, nil
@@ -75,7 +75,7 @@ func (d *Dialect) tagResources(ctx context.Context, c core.Caller, req *tagResou
 	case len(req.Tag) == 0:
 		return nil, alibaba.Missing("Tags")
 	case len(req.Tag) > alibaba.MaxTags: // more than a request may carry; what a resource may carry is the core's to judge
-		return nil, alibaba.Refuse(tooManyTags)
+		return nil, alibaba.Refuse(alibaba.TooManyTags)
 	}
 	return &alibaba.Reply{}, d.service.Tag(ctx, c, kind.kind, ids, alibaba.Tags(req.Tag))
 }
@@ -99,45 +99,60 @@ func (d *Dialect) listTagResources(ctx context.Context, c core.Caller, req *list
 	switch {
 	case err != nil:
 		return nil, err
-	case len(req.TagFilter) > 0: // the vendor's preview, which is not offered
-		return nil, alibaba.Refuse(alibaba.OperationRefused)
-	case len(ids) == 0 && len(req.Tag) == 0:
+	case len(ids) == 0 && len(req.Tag) == 0 && len(req.TagFilter) == 0:
 		return nil, alibaba.Missing("Tags")
 	}
 	var (
-		rows []core.Tagged
-		info core.PageInfo
+		rows   []core.Tagged
+		info   core.PageInfo
+		filter = alibaba.TaggedWith(req.Tag)
 	)
+	for _, f := range req.TagFilter {
+		filter.Choices = append(filter.Choices, core.Choice{Key: f.TagKey, Values: f.TagValues})
+	}
 	switch {
 	case len(ids) == 0:
-		rows, info, err = d.service.Tagged(ctx, c, kind.kind, req.filter(), core.PageSpec{Token: req.NextToken, Limit: taggedPage})
+		rows, info, err = d.service.Tagged(ctx, c, kind.kind, filter, core.PageSpec{Token: req.NextToken, Limit: taggedPage})
 	case req.NextToken != "": // named resources fit on one page
 		err = alibaba.Invalid(core.ReasonPageToken, "NextToken", "not a token of this listing")
 	default:
-		rows, err = d.service.TaggedByID(ctx, c, kind.kind, ids, req.filter())
+		rows, err = d.service.TaggedByID(ctx, c, kind.kind, ids, filter)
 	}
+	if err != nil {
+		return nil, err
+	}
+	files, err := d.filesAmong(ctx, c, kind, rows)
 	if err != nil {
 		return nil, err
 	}
 	resp := &listTagResourcesResponse{NextToken: info.Next, TagResources: tagResourceSet{[]tagResource{}}}
 	for _, r := range rows {
+		id := kind.show(r.ID)
+		if files[r.ID] {
+			id = filePrefix + r.ID
+		}
 		for _, t := range r.Tags {
 			resp.TagResources.TagResource = append(resp.TagResources.TagResource, tagResource{
-				ResourceId: kind.show(r.ID), ResourceType: req.ResourceType, TagKey: t.Key, TagValue: t.Value,
+				ResourceId: id, ResourceType: req.ResourceType, TagKey: t.Key, TagValue: t.Value,
 			})
 		}
 	}
 	return resp, nil
 }
 
-// filter reads the tags. A key without a value matches any value; some clients do not send empty values, so an empty one is no value.
-func (req *listTagResourcesRequest) filter() (f core.TaggedFilter) {
-	for _, t := range req.Tag {
-		if t.Key != "" && t.Value == "" {
-			f.TagKeys = append(f.TagKeys, t.Key)
-		} else {
-			f.Tags = append(f.Tags, core.Tag(t))
-		}
+// filesAmong tells which resources are files that were sent: they are of the type of invocations, but their ids begin differently.
+func (d *Dialect) filesAmong(ctx context.Context, c core.Caller, kind resourceKind, rows []core.Tagged) (map[string]bool, error) {
+	if kind.kind != core.KindInvocation || len(rows) == 0 {
+		return nil, nil
 	}
-	return f
+	f := core.InvocationFilter{Kinds: []core.InvocationKind{core.KindFile}}
+	for _, r := range rows {
+		f.IDs = append(f.IDs, core.ID(r.Key))
+	}
+	list, _, err := d.service.Invocations(ctx, c, f, core.PageSpec{Limit: len(rows)})
+	files := make(map[string]bool, len(list))
+	for i := range list {
+		files[list[i].ID.String()] = true
+	}
+	return files, err
 }

@@ -62,6 +62,9 @@ func TestTagResources(t *testing.T) {
 		}
 		check("by tag", all.With("Tag.1.Key", "env", "Tag.1.Value", "prod"), row("env", "prod"), row("empty", ""), long)
 		check("by keys", all.With("Tag.1.Key", "env", "Tag.2.Key", "empty", "Tag.2.Value", ""), row("env", "prod"), row("empty", ""), long)
+		check("by filters", all.With("TagFilter.1.TagKey", "env", "TagFilter.1.TagValues.1", "lab", "TagFilter.1.TagValues.2", "prod",
+			"TagFilter.2.TagKey", "empty"), row("env", "prod"), row("empty", ""), long)
+		check("by a filter and its id", of.With("TagFilter.1.TagKey", "env", "TagFilter.1.TagValues.1", "lab"))
 		check("by the old value", all.With("Tag.1.Key", "env", "Tag.1.Value", "lab"))
 		check("one of two tags", of.With("Tag.1.Key", "env", "Tag.2.Key", "absent"))
 
@@ -69,6 +72,23 @@ func TestTagResources(t *testing.T) {
 		check("one key less", of, row("env", "prod"), long)
 		c.Call("UntagResources", of.With("All", "true")).Into(t, &struct{}{})
 		check("all gone", of)
+	}
+}
+
+// TestTagFile shows a file that was sent under its own id.
+func TestTagFile(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	s.Online(s.Node("i-one"))
+	var sent struct{ InvokeId string }
+	c.Call("SendFile", caller.Params{"Name": "f", "TargetDir": "/tmp", "Content": "x", "InstanceId.1": "i-one"}).Into(t, &sent)
+	r, _ := run(t, c, shell("i-one"))
+	c.Call("TagResources", resource("invocation", sent.InvokeId, r.InvokeId).With("Tag.1.Key", "k")).Into(t, &struct{}{})
+	for _, p := range []caller.Params{resource("invocation").With("Tag.1.Key", "k"), resource("invocation", r.InvokeId, "t-"+sent.InvokeId[2:])} {
+		got := field(ask[tagged](t, c, "ListTagResources", p).TagResources.TagResource, "ResourceId")
+		if diff := cmp.Diff([]string{r.InvokeId, sent.InvokeId}, got); diff != "" || !strings.HasPrefix(sent.InvokeId, "f-") {
+			t.Errorf("%v (-want +got):\n%s", p, diff)
+		}
 	}
 }
 
@@ -236,9 +256,19 @@ func TestTagMistakes(t *testing.T) {
 		},
 		mistake{
 			"ListTagResources",
-			[]string{"TagFilter.1.TagKey", "k", "TagFilter.1.TagValues.1", "v"},
-			403,
-			"Operation.Forbidden", "The operation is not permitted.",
+			[]string{"TagFilter.1.TagValues.1", "v"},
+			400,
+			"InvalidTag.Mismatch", "The specified Tag.n.Key and Tag.n.Value are not match.",
+		},
+		mistake{
+			"ListTagResources",
+			[]string{"TagFilter.1.TagKey", "k", "TagFilter.1.TagValues.1", "v", "TagFilter.1.TagValues.2", "http://v"},
+			400, "InvalidTagValue.Malformed", malformedValue,
+		},
+		mistake{
+			"ListTagResources",
+			[]string{"TagFilter.1.TagKey", "k", "TagFilter.2.TagKey", "k"},
+			400, "Duplicate.TagKey", "The Tag.N.Key contain duplicate key.",
 		},
 		mistake{
 			"ListTagResources",

@@ -10,6 +10,7 @@ type tagSet struct{ Tag []tag }
 
 type createCommandRequest struct {
 	located
+	alibaba.Envelope
 	alibaba.Script
 	Type            string `alibaba:"required"`
 	WorkingDir      string
@@ -33,6 +34,8 @@ type modifyCommandRequest struct {
 	WorkingDir  *string
 	Launcher    *string
 	Timeout     *int64 // seconds
+
+	CommandContent string // not looked at: the content of a command stays as it is
 }
 
 type deleteCommandRequest struct {
@@ -48,6 +51,7 @@ type describeCommandsRequest struct {
 	Description     string
 	Type            string
 	Provider        string
+	Latest          bool // of public commands, of which there are none
 	ContentEncoding string
 	ResourceGroupId string
 	Tag             []alibaba.Tag
@@ -143,6 +147,24 @@ type stopInvocationRequest struct {
 	InstanceId []string
 }
 
+type modifyInvocationAttributeRequest struct {
+	located
+	alibaba.Envelope
+	InvokeId        string `alibaba:"required"`
+	CommandContent  *string
+	ContentEncoding string
+	EnableParameter *bool
+	Parameters      *string // JSON object
+	Frequency       *string
+	InstanceId      []string
+	ClientToken     string
+}
+
+type modifyInvocationAttributeResponse struct {
+	alibaba.Reply
+	CommandId string
+}
+
 type describeInvocationsRequest struct {
 	located
 	paging
@@ -215,8 +237,7 @@ type invokeInstance struct {
 	ossOutput
 }
 
-// ossOutput is where a copy of the output went. Nothing is delivered anywhere yet; the vendor leaves the last two out unless a
-// delivery failed.
+// ossOutput is what became of the copy of the output. The vendor leaves the last two out unless a delivery failed.
 type ossOutput struct {
 	OssOutputUri       string
 	OssOutputStatus    string
@@ -273,6 +294,70 @@ type invocationResult struct {
 	OssOutputDelivery  string
 	ossOutput
 	Tags tagSet
+}
+
+type sendFileRequest struct {
+	located
+	alibaba.Envelope
+	alibaba.FileOrder
+	InstanceId      []string
+	ResourceGroupId string
+	Tag             []alibaba.Tag
+}
+
+type sendFileResponse struct {
+	alibaba.Reply
+	InvokeId string
+}
+
+type describeSendFileResultsRequest struct {
+	located
+	paging
+	InvokeId         string
+	InstanceId       string
+	Name             string
+	InvocationStatus string
+	ResourceGroupId  string
+	Tag              []alibaba.Tag
+}
+
+type describeSendFileResultsResponse struct {
+	alibaba.Reply
+	paged
+	Invocations fileSet
+}
+
+type fileSet struct{ Invocation []file }
+
+type file struct {
+	InvokeId         string
+	Name             string
+	TargetDir        string
+	Content          string
+	ContentType      string
+	Description      string
+	FileOwner        string
+	FileGroup        string
+	FileMode         string
+	Overwrite        string // "true" or "false"
+	VmCount          int64
+	CreationTime     string
+	InvocationStatus string
+	Tags             tagSet
+	InvokeInstances  fileInstanceSet
+}
+
+type fileInstanceSet struct{ InvokeInstance []fileInstance }
+
+type fileInstance struct {
+	InstanceId       string
+	InvocationStatus string
+	ErrorCode        string
+	ErrorInfo        string
+	CreationTime     string
+	StartTime        string
+	FinishTime       string
+	UpdateTime       string
 }
 
 type describeCloudAssistantStatusRequest struct {
@@ -360,6 +445,7 @@ type renamedInstance struct{ InstanceId, InstanceName string }
 
 type deregisterManagedInstanceRequest struct {
 	located
+	alibaba.Envelope
 	InstanceId  string `alibaba:"required"`
 	ClientToken string
 }
@@ -371,6 +457,7 @@ type deregisterManagedInstanceResponse struct {
 
 type createActivationRequest struct {
 	located
+	alibaba.Envelope
 	InstanceCount     *int64
 	TimeToLiveInHours *int64
 	InstanceName      string
@@ -462,8 +549,8 @@ type describeInstancesResponse struct {
 
 type instanceSet struct{ Instance []instance }
 
-// instance has the fields of the vendor's that clients of its Cloud Assistant read. Agents do not report how large a machine is, and the
-// network it is in has no id; those fields stay empty.
+// instance has the fields of the vendor's that clients of its Cloud Assistant read. Agents do not report how large a machine is, and neither
+// the network nor the part of a region that it is in has an id; those fields stay empty.
 type instance struct {
 	InstanceId      string
 	InstanceName    string

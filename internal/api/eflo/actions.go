@@ -12,5 +12,21 @@ func (d *Dialect) actions() map[string]api.Action {
 		api.Do("RunCommand", changes, alibaba.Decode, d.runCommand),
 		api.Do("DescribeInvocations", reads, alibaba.Decode, d.describeInvocations),
 		api.Do("StopInvocation", changes, alibaba.Decode, d.stopInvocation),
+
+		api.Do("SendFile", changes, alibaba.Decode, d.sendFile),
+		api.Do("DescribeSendFileResults", reads, alibaba.Decode, d.describeSendFileResults),
+
+		api.Do("CreateSession", changes, alibaba.Decode, d.createSession),
+		api.Do("CloseSession", changes, alibaba.Decode, d.closeSession),
+
+		api.Do("DescribeNode", reads, alibaba.Decode, d.describeNode),
+		api.Do("ListClusterNodes", reads, alibaba.Decode, d.listClusterNodes),
+		api.Do("ListFreeNodes", reads, alibaba.Decode, d.listFreeNodes),
+		api.Do("ListClusters", reads, alibaba.Decode, d.listClusters),
+		api.Do("DescribeRegions", reads, alibaba.Decode, d.describeRegions),
+
+		api.Do("TagResources", changes, alibaba.Decode, d.tagResources),
+		api.Do("UntagResources", changes, alibaba.Decode, d.untagResources),
+		api.Do("ListTagResources", reads, alibaba.Decode, d.listTagResources),
 	)
 }

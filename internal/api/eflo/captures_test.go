@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/internal/api"
+	"errand/internal/api/alibaba/caller"
 	"errand/internal/api/capture"
 	"errand/internal/api/eflo"
 	"errand/internal/api/scene"
@@ -18,8 +19,10 @@ import (
 	"errand/internal/core"
 )
 
-// The recorded scripts pass a parameter that they do not define, and stop an invocation that nobody has.
-var answered = map[string]string{"RunCommand": "Parameter.NotMatched", "StopInvocation": "InvalidInvokeId.NotFound"}
+// The recorded scripts pass a parameter that they do not define, stop an invocation that nobody has, and close such a session.
+var answered = map[string]string{
+	"RunCommand": "Parameter.NotMatched", "StopInvocation": "InvalidInvokeId.NotFound", "CloseSession": "InvalidSessionId.NotFound",
+}
 
 // TestCaptures sends every recorded request for this product to the dialect, at the time it was signed for.
 func TestCaptures(t *testing.T) {
@@ -53,16 +56,49 @@ func TestCaptures(t *testing.T) {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, r.HTTP)
 		want := answered[r.Action]
-		if !slices.Contains([]string{"RunCommand", "StopInvocation", "DescribeInvocations"}, r.Action) {
-			want = "InvalidAction.NotFound"
-		}
 		seen[r.Action]++
 		if want == "" && w.Code != 200 || want != "" && !strings.Contains(w.Body.String(), `"Code":"`+want+`"`) {
 			t.Errorf("%s: %d %s, want %s", r.Name, w.Code, w.Body, want)
 		}
 	}
-	if seen["RunCommand"] < 4 || seen["DescribeInvocations"] < 4 || seen["StopInvocation"] < 3 {
+	if seen["RunCommand"] < 4 || seen["DescribeInvocations"] < 4 || seen["StopInvocation"] < 3 || seen["DescribeNode"] < 2 ||
+		seen["ListClusterNodes"] < 2 || seen["ListFreeNodes"] < 2 || seen["DescribeRegions"] < 2 || seen["TagResources"] < 2 {
 		t.Errorf("captures seen: %v", seen)
+	}
+}
+
+// TestCapturedNodeLists puts the machines into the state that the recorded lists ask for.
+func TestCapturedNodeLists(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	inside := s.Node("e01-cn-1")
+	s.Node("e01-cn-2")
+	s.Online(inside)
+	tag := []core.Tag{{Key: "k", Value: "v"}, {Key: core.ClusterTag, Value: "c"}}
+	if err := s.Service.Tag(t.Context(), s.Caller, core.KindNode, []string{inside.ID}, tag); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range capture.Load(t, "../testdata/captures/alibaba") {
+		if r.Product != "eflo" || r.Action != "ListClusterNodes" && r.Action != "ListFreeNodes" {
+			continue
+		}
+		params, err := sign.Params(sign.NewRequest(r.HTTP, r.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := caller.Params{}
+		for name, value := range params {
+			if strings.HasPrefix(name, "Tags.") || slices.Contains([]string{"MaxResults", "OperatingStates", "OperatingStates.1"}, name) {
+				p[name] = value
+			}
+		}
+		want := "e01-cn-2"
+		if r.Action == "ListClusterNodes" {
+			p["ClusterId"], want = core.ClusterID(scene.Account, "c"), "e01-cn-1"
+		}
+		if diff := cmp.Diff([]string{want}, ids(t, c, r.Action, p)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", r.Name, diff)
+		}
 	}
 }
 

@@ -40,4 +40,56 @@ var causes = map[core.Cause]alibaba.Cause{
 	core.CauseSupervisorGone:    exception,
 	core.CauseRebooted:          exception,
 	core.CauseJournalGap:        exception,
+
+	core.CauseScheduleOver: {Code: "CronExpressionExpired", Info: "the schedule has no run left"},
+
+	// A transfer of a file has its own table; these are for the day when a command meets one of them.
+	core.CauseFileCreate:    exception,
+	core.CauseFileExists:    exception,
+	core.CauseFileContent:   exception,
+	core.CauseFileName:      exception,
+	core.CauseFilePath:      exception,
+	core.CauseFileMode:      exception,
+	core.CauseGroupNotFound: exception,
+
+	// The vendor's agent reports these, its pages do not list them.
+	core.CauseContainerID:        {Code: "InvalidContainerId", Info: "The specified container ID is invalid"},
+	core.CauseContainerName:      {Code: "InvalidContainerName", Info: "The specified container name is invalid"},
+	core.CauseContainerRuntime:   {Code: "UnsupportedContainerRuntime", Info: "The container runtime is not supported"},
+	core.CauseContainerMismatch:  {Code: "ContainerNameAndIdNotMatch", Info: "The container name does not match the container ID"},
+	core.CauseContainerAmbiguous: {Code: "ContainerNameDuplicated", Info: "Several containers have the specified name"},
+	core.CauseContainerNotFound:  {Code: "ContainerNotFound", Info: "The specified container does not exist"},
+	core.CauseContainerState:     {Code: "ContainerStateAbnormal", Info: "The specified container is not running"},
+	core.CauseContainerConnect:   {Code: "ContainerConnectFailed", Info: "The container runtime cannot be reached"},
+	core.CauseContainerFault:     {Code: "ContainerRuntimeInternalError", Info: "The container runtime reported an error"},
+	core.CauseContainerTimeout:   {Code: "ContainerRuntimeTimeout", Info: "The container runtime did not answer in time"},
+}
+
+// fileCauses is ErrorCode and ErrorInfo for each cause of a file that was not written. The vendor's page lists codes and sentences without
+// pairing them.
+var fileCauses = map[core.Cause]alibaba.Cause{
+	core.CauseNodeNotFound:      {Code: "NodeNotExists", Info: "the specified node does not exists"},
+	core.CauseNodeReleased:      {Code: "NodeReleased", Info: "the specified instance has been released"},
+	core.CauseNodeNotRunning:    {Code: "NodeNotRunning", Info: "the node is not running when create task"},
+	core.CauseUserNotFound:      {Code: "AccountNotExists", Info: "Owner not exists"},
+	core.CauseAgentOffline:      {Code: "ClientNotRunning", Info: "the aliyun service is not running on the instance"},
+	core.CauseAgentUnresponsive: {Code: "ClientNotResponse", Info: "the aliyun service in the instance does not response"},
+	core.CauseAgentUpgrading:    {Code: "ClientIsUpgrading", Info: "the aliyun service in the node is upgrading now"},
+	core.CauseAgentTooOld:       {Code: "ClientNeedUpgrade", Info: "the aliyun service in the node need upgrade"},
+	core.CauseDeliveryTimeout:   {Code: "DeliveryTimeout", Info: "the command delivery has been timeout"},
+	core.CauseFileExists:        {Code: "FileAlreadyExists", Info: "File already exists"},
+	core.CauseFileContent:       {Code: "FileContentInvalid", Info: "the content of file is invalid"},
+	core.CauseFileName:          {Code: "FileNameInvalid", Info: "File name is invalid"},
+	core.CauseFilePath:          {Code: "FilePathInvalid", Info: "File path is invalid"},
+	core.CauseFileMode:          {Code: "FileAuthorityInvalid", Info: "the authority of file is invalid"},
+	core.CauseGroupNotFound:     {Code: "UserGroupNotExists", Info: "Group not exists"},
+}
+
+// fileCause is what went wrong with a file on one machine; whatever has no word of its own is a file that could not be made.
+func fileCause(t *core.Task) alibaba.Cause {
+	cause, ok := fileCauses[t.Cause]
+	if !ok && t.Cause != core.NoCause {
+		cause = alibaba.Cause{Code: "FileCreateFail", Info: "the file creation is failed due to unknown error"}
+	}
+	return cause.Of(t)
 }

@@ -16,6 +16,8 @@ func (d *Dialect) runCommand(ctx context.Context, c core.Caller, req *runCommand
 		return nil, err
 	}
 	switch {
+	case spec.Repeat == core.DryRun:
+		return nil, alibaba.Invalid(core.ReasonRepeatMode, "RepeatMode", "not of this product")
 	case req.CommandId != "" && req.CommandContent != "":
 		return nil, alibaba.Invalid(core.ReasonInvalidValue, "CommandId", "besides CommandContent")
 	case req.CommandId != "":

@@ -228,9 +228,9 @@ func TestMistakes(t *testing.T) {
 		{"RunCommand", []string{"Timeout", "86401"}, 403, "InvalidTimeout.ExceedLimit"},
 		{"RunCommand", []string{"Timeout", "1.5"}, 400, "InvalidParameter.Timeout"},
 		{"RunCommand", []string{"TerminationMode", "x"}, 404, "InvalidTerminationMode.NotFound"},
-		{"RunCommand", []string{"RepeatMode", "EveryReboot"}, 404, "InvalidRepeatMode.NotFound"},
+		{"RunCommand", []string{"RepeatMode", "DryRun"}, 404, "InvalidRepeatMode.NotFound"},
 		{"RunCommand", []string{"RepeatMode", "Period"}, 400, "MissingParam.Frequency"},
-		{"RunCommand", []string{"Frequency", "rate(1h)"}, 400, "InvalidParam.Frequency"},
+		{"RunCommand", []string{"Frequency", "rate(1s)"}, 400, "InvalidParam.Frequency"},
 		{"RunCommand", []string{"Parameters", `{"a":1}`}, 400, "Parameter.Disabled"},
 		{"RunCommand", []string{"Parameters", `x`}, 400, "InvalidParameter.Parameters"},
 		{"RunCommand", []string{"EnableParameter", "true", "Parameters", `{"a":1}`}, 403, "Parameter.NotMatched"},
@@ -248,14 +248,13 @@ func TestMistakes(t *testing.T) {
 		{"StopInvocation", []string{"NodeIdList", `["e01-w"]`}, 404, "InvalidNode.NotFound"},
 		{"DescribeInvocations", nil, 400, "MissingInvokeId"},
 		{"DescribeInvocations", []string{"InvokeId", "x", "IncludeOutput", "x"}, 400, "InvalidParameter.IncludeOutput"},
-		{"SendFile", nil, 404, "InvalidAction.NotFound"},
 		{"DescribeCommands", nil, 404, "InvalidAction.NotFound"}, // the other product's
 	} {
 		if a := c.Call(m.action, works[m.action].With(m.params...)); a.Status != m.status || a.Code != m.code || a.Text == "" {
 			t.Errorf("%s %.60q: %d %s, want %d %s", m.action, m.params, a.Status, a.Code, m.status, m.code)
 		}
 	}
-	_, all, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 1, Count: true})
+	_, all, err := s.Service.Invocations(t.Context(), s.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 1, Count: true})
 	if err != nil || all.Total != 1 {
 		t.Errorf("%d invocations stored (%v)", all.Total, err)
 	}

@@ -6,8 +6,17 @@ import (
 )
 
 // refusal is the product's answer to a refusal by the core.
-func refusal(_ string, e *core.Error) alibaba.Answer {
+func refusal(action string, e *core.Error) alibaba.Answer {
 	field := e.Field
+	switch action {
+	case "TagResources", "UntagResources", "ListTagResources":
+		if e.Reason == core.ReasonTagCount { // a request with too many is refused before
+			return alibaba.TagQuota
+		}
+		if e.Reason == core.ReasonTargetNotFound {
+			return alibaba.NoResource
+		}
+	}
 	if e.Reason == core.ReasonMissing && field == "content" {
 		field = "CommandContent"
 	}
@@ -47,8 +56,23 @@ var refusals = map[core.Reason]alibaba.Answer{
 	core.ReasonTerminationMode:  alibaba.NotFound("InvalidTerminationMode.NotFound", "The specified parameter TerminationMode does not exist."),
 	core.ReasonRepeatMode:       alibaba.NotFound("InvalidRepeatMode.NotFound", "The specified repeat mode does not exist."),
 	core.ReasonScheduleMissing:  alibaba.BadRequest("MissingParam.Frequency", "The frequency must be specified when you create a timed task."),
+	core.ReasonScheduleExpired:  alibaba.BadRequest("InvalidParam.Frequency", "The specified frequency is invalid."),
 	core.ReasonScheduleInvalid:  alibaba.BadRequest("InvalidParam.Frequency", "The specified frequency is invalid."),
 	core.ReasonContainerInvalid: alibaba.InvalidParameter,
+
+	core.ReasonNotStanding: alibaba.Forbidden(
+		"InvalidOperation.RepeatModeUnsupported", "The operation is not supported for current repeat mode of invocation.",
+	),
+	core.ReasonAlreadyEnded: alibaba.Forbidden(
+		"InvalidOperation.InvokeAlreadyFinished", "The operation is not supported for finished invocation.",
+	),
+	core.ReasonFileNameTooLong:        alibaba.Forbidden("FileName.ExceedLimit", "The length of file name exceeds limit."),
+	core.ReasonFileDirInvalid:         alibaba.BadRequest("FileTargetDir.Invalid", "The target directory of file is invalid."),
+	core.ReasonFileTooLarge:           alibaba.Forbidden("FileSize.ExceedLimit", "The length of file content exceeds limit."),
+	core.ReasonFileDescriptionTooLong: alibaba.Forbidden("FileDesc.ExceedLimit", "The length of file description exceeds limit."),
+	core.ReasonFileModeInvalid:        alibaba.BadRequest("FileMode.Invalid", "The mode of file is invalid."),
+	core.ReasonFileOwnerInvalid:       alibaba.BadRequest("InvalidParameter.FileOwner", "The specified parameter FileOwner is not valid."),
+	core.ReasonFileGroupInvalid:       alibaba.BadRequest("InvalidParameter.FileGroup", "The specified parameter FileGroup is not valid."),
 
 	core.ReasonParamsDisabled: alibaba.BadRequest(
 		"Parameter.Disabled", "Parameters cannot be passed in when the command customization function is disabled.",
@@ -74,37 +98,51 @@ var refusals = map[core.Reason]alibaba.Answer{
 
 	core.ReasonCommandNotFound:      alibaba.NotFound("InvalidCmdId.NotFound", "The specified command ID does not exist."),
 	core.ReasonCommandInUse:         alibaba.OperationRefused,
+	core.ReasonCommandScheduled:     alibaba.OperationRefused,
 	core.ReasonInvocationNotFound:   alibaba.NotFound("InvalidInvokeId.NotFound", "The specified invoke ID does not exist."),
+	core.ReasonScheduleNotFound:     alibaba.OperationRefused, // this vendor knows a schedule by its invocation
 	core.ReasonRegistrationInUse:    alibaba.OperationRefused,
 	core.ReasonRegistrationNotFound: alibaba.OperationRefused, // the product has no activations
 	core.ReasonRegistrationRefused:  alibaba.OperationRefused,
 	core.ReasonNodeTaken:            alibaba.OperationRefused,
+	core.ReasonSessionNotFound: alibaba.NotFound(
+		"InvalidSessionId.NotFound", "The specified parameter SessionId does not exist.",
+	),
+	core.ReasonSessionsDisabled: alibaba.Forbidden("UserBehavior.SessionManagerDisabled", "The api is disabled by user behavior."),
 
-	core.ReasonPageNumber: alibaba.InvalidParameter, // nothing is paged
+	core.ReasonPageNumber: alibaba.InvalidParameter, // pages have no numbers here
 	core.ReasonPageSize:   alibaba.InvalidParameter,
-	core.ReasonPageToken:  alibaba.InvalidParameter,
+	core.ReasonPageToken:  alibaba.BadRequest("InvalidParameter.NextToken", "The specified parameter NextToken is not valid."),
 	core.ReasonFilter:     alibaba.InvalidParameter,
 
-	core.ReasonTagCount:        alibaba.InvalidParameter, // nothing is labelled
-	core.ReasonTagDuplicate:    alibaba.InvalidParameter,
-	core.ReasonTagKeyMissing:   alibaba.InvalidParameter,
-	core.ReasonTagKeyInvalid:   alibaba.InvalidParameter,
-	core.ReasonTagValueInvalid: alibaba.InvalidParameter,
+	core.ReasonTagCount:        alibaba.TooManyTags,
+	core.ReasonTagDuplicate:    alibaba.TagDuplicate,
+	core.ReasonTagKeyMissing:   alibaba.TagKeyMissing,
+	core.ReasonTagKeyInvalid:   alibaba.TagKeyInvalid,
+	core.ReasonTagValueInvalid: alibaba.TagValueInvalid,
 
 	core.ReasonQuotaCommands:      alibaba.OperationRefused,
 	core.ReasonQuotaRegistrations: alibaba.OperationRefused,
-	core.ReasonTokenInvalid:       alibaba.BadRequest("InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."),
+	core.ReasonQuotaInvocations: alibaba.Forbidden(
+		"Invocation.ExceedQuota", "The invocation quota in the current region has been reached for today.",
+	),
+	core.ReasonQuotaSessions: alibaba.Forbidden("SessionCount.ExceedLimit", "The number of sessions exceeds the upper limit."),
+	core.ReasonQuotaObjects:  alibaba.OperationRefused,
+	core.ReasonTokenInvalid:  alibaba.BadRequest("InvalidClientToken.Malformed", "The specified parameter clientToken is not valid."),
 	core.ReasonTokenMismatch: alibaba.Forbidden(
 		"IdempotentParameterMismatch", "The specified parameter has changed while using an already used clientToken.",
 	),
+	core.ReasonTokenPending: alibaba.Forbidden("IdempotentProcessing", "The previous idempotent request(s) is still processing."),
+	core.ReasonUnsupported:  alibaba.OperationRefused,
 
-	core.ReasonRegionUnknown: alibaba.NotFound("InvalidRegionId.NotFound", "The RegionId provided does not exist in our records."),
-	core.ReasonKeyUnknown:    alibaba.KeyUnknown,
-	core.ReasonKeyDisabled:   alibaba.KeyInactive,
-	core.ReasonKeyExpired:    alibaba.TokenExpired,
-	core.ReasonDenied:        alibaba.Denied,
-	core.ReasonThrottled:     alibaba.Throttled,
-	core.ReasonUnknownAction: alibaba.UnknownAction,
+	core.ReasonRegionUnknown:  alibaba.NotFound("InvalidRegionId.NotFound", "The RegionId provided does not exist in our records."),
+	core.ReasonKeyUnknown:     alibaba.KeyUnknown,
+	core.ReasonKeyDisabled:    alibaba.KeyInactive,
+	core.ReasonKeyExpired:     alibaba.TokenExpired,
+	core.ReasonDenied:         alibaba.Denied,
+	core.ReasonThrottled:      alibaba.Throttled,
+	core.ReasonAccessNotFound: alibaba.OperationRefused, // these are managed elsewhere
+	core.ReasonUnknownAction:  alibaba.UnknownAction,
 }
 
 var notMatched = alibaba.Forbidden(

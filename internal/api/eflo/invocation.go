@@ -26,8 +26,8 @@ func (d *Dialect) describeInvocations(
 		}
 	}
 	v, err := d.service.Invocation(ctx, c, id)
-	if core.ReasonInvocationNotFound.Is(err) {
-		return resp, nil
+	if core.ReasonInvocationNotFound.Is(err) || err == nil && v.Kind == core.KindFile {
+		return resp, nil // files have an operation of their own
 	}
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (d *Dialect) describeInvocations(
 func (d *Dialect) show(
 	ctx context.Context, v *core.Invocation, tasks []core.TaskView, req *describeInvocationsRequest,
 ) (invocation, error) {
-	status := alibaba.Overall(core.CountsOf(tasks))
+	status := alibaba.Overall(core.CountsOf(v, tasks))
 	encoding := alibaba.ParseEncoding(req.ContentEncoding, alibaba.Base64)
 	shown := make([]invokeNode, len(tasks))
 	for i := range tasks {
@@ -61,7 +61,7 @@ func (d *Dialect) show(
 	}
 	return invocation{
 		InvokeId: invocationPrefix + v.ID.String(), CommandName: v.Name, CommandDescription: v.Description,
-		CommandContent: encoding.Text(v.Content), Parameters: alibaba.Parameters(v), RepeatMode: alibaba.RepeatMode(v.Repeat),
+		CommandContent: encoding.Text(v.Content), Parameters: alibaba.Parameters(v), RepeatMode: alibaba.RepeatMode(v.Repeat), Frequency: v.Frequency,
 		Timeout: int64(v.Timeout.Seconds()), Username: v.User, WorkingDir: v.WorkDir, CreationTime: alibaba.Time(v.CreatedAt),
 		InvocationStatus: status.Invocation, InvokeStatus: status.Invoke, InvokeNodes: invokeNodeSet{shown},
 	}, nil
@@ -80,7 +80,7 @@ func (d *Dialect) showNode(ctx context.Context, t *core.TaskView, encoding aliba
 		NodeId: api.ShowNode(nodePrefix, t.Target.ID), InvocationStatus: status.Invocation, NodeInvokeStatus: status.Invoke,
 		ErrorCode: cause.Code, ErrorInfo: cause.Info, ExitCode: alibaba.ExitCode(&t.Task), Output: encoding.Text(out.Text),
 		Dropped: int64(out.Dropped),
-		Repeats: alibaba.Repeats(&t.Task), Timed: strconv.FormatBool(alibaba.Timed(t.Invocation)),
+		Repeats: int64(t.Repeats), Timed: strconv.FormatBool(alibaba.Timed(t.Invocation)),
 		CreationTime: alibaba.Time(t.Invocation.CreatedAt), StartTime: alibaba.Time(t.StartedAt),
 		FinishTime: alibaba.Time(alibaba.FinishTime(&t.Task, t.Invocation)), StopTime: alibaba.Time(t.StopAskedAt),
 		UpdateTime: alibaba.Time(t.UpdatedAt),

@@ -73,3 +73,58 @@ type invokeNode struct {
 	StopTime         string
 	UpdateTime       string
 }
+
+type sendFileRequest struct {
+	alibaba.Envelope
+	alibaba.FileOrder
+	RegionId   string // not documented, but some clients send it with everything
+	NodeIdList []string
+}
+
+type sendFileResponse struct {
+	alibaba.Reply
+	InvokeId string
+}
+
+type describeSendFileResultsRequest struct {
+	InvokeId string `alibaba:"required"`
+	NodeId   string
+}
+
+type describeSendFileResultsResponse struct {
+	alibaba.Reply
+	TotalCount  string // a number as text
+	Invocations fileSet
+}
+
+type fileSet struct{ Invocation []file }
+
+// file has no InvokeId.
+type file struct {
+	Name             string
+	TargetDir        string
+	Content          string
+	ContentType      string
+	Description      string
+	FileOwner        string
+	FileGroup        string
+	FileMode         string
+	Overwrite        bool
+	NodeCount        int64
+	CreationTime     string
+	InvocationStatus string
+	InvokeNodes      fileNodeSet
+}
+
+type fileNodeSet struct{ InvokeNode []fileNode }
+
+type fileNode struct {
+	NodeId           string
+	InvocationStatus string
+	ErrorCode        string
+	ErrorInfo        string
+	CreationTime     string
+	StartTime        string
+	FinishTime       string
+	UpdateTime       string
+}

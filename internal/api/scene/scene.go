@@ -14,6 +14,7 @@ import (
 	"errand/internal/core"
 	"errand/internal/store/blob"
 	"errand/internal/store/sqlite"
+	"errand/internal/webhook"
 )
 
 // Key and Secret are the access key that exists in every scene, for account Account.
@@ -34,12 +35,12 @@ type Scene struct {
 	now time.Time
 }
 
-// New sets a scene at a fixed time.
-func New(tb testing.TB) *Scene {
+// New sets a scene at a fixed time. Each of the options changes what the service is made of.
+func New(tb testing.TB, options ...func(*core.Config)) *Scene {
 	tb.Helper()
 	s := &Scene{
 		tb: tb, Feed: &core.Feed{}, now: time.Date(2026, 11, 22, 5, 41, 40, 0, time.UTC),
-		Caller: core.Caller{Account: Account, Principal: "root", KeyID: Key},
+		Caller: core.Caller{Account: Account, Principal: core.RootUser, Root: true, KeyID: Key},
 	}
 	log := slog.New(slog.DiscardHandler)
 	dir := tb.TempDir()
@@ -56,9 +57,14 @@ func New(tb testing.TB) *Scene {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.Service = core.NewService(core.Config{
+	config := core.Config{
 		Store: store, Blobs: blobs, Sealer: sealer, IDs: core.NewIDs(1), Now: s.Now, Log: log, Feed: s.Feed, PageKey: make([]byte, 32),
-	})
+		Post: webhook.New(webhook.Config{Now: s.Now, Loopback: true, Agent: "errand"}).Post,
+	}
+	for _, option := range options {
+		option(&config)
+	}
+	s.Service = core.NewService(config)
 	s.must(s.Service.CreateAccount(tb.Context(), Account, "test"))
 	s.must(s.Service.CreateKey(tb.Context(), Account, "root", Key, Secret))
 	return s
@@ -113,7 +119,10 @@ func (s *Scene) NodeOn(platform core.Platform, id string) core.Node {
 	}
 	n, err := s.Service.Register(ctx, core.Enrolment{
 		Code: code.ID, Secret: secret, PublicKey: core.NewSecret(), NodeID: id,
-		Facts: core.Facts{Hostname: "host-" + id, Platform: platform, Agent: "1.0.0", OSName: "Debian GNU/Linux 12", PrivateIP: "10.0.0.1"},
+		Facts: core.Facts{
+			Hostname: "host-" + id, Platform: platform, Agent: "1.0.0", OSName: "Debian GNU/Linux 12", PrivateIP: "10.0.0.1",
+			Features: []string{"schedule", "file", "dryrun", "container", "session"},
+		},
 	})
 	if err != nil {
 		s.tb.Fatal(err)
@@ -140,10 +149,13 @@ func (s *Scene) Task(id core.ID, n core.Node) core.TaskID {
 	return rows[0].ID
 }
 
-// Report lets a node say something about its task; Task and Node are filled in.
+// Report lets a node say something about its task; Node is filled in, and Task unless the report names one.
 func (s *Scene) Report(id core.ID, n core.Node, r core.Report) core.Answer {
 	s.tb.Helper()
-	r.Task, r.Node = s.Task(id, n), n.Key
+	r.Node = n.Key
+	if r.Task == (core.TaskID{}) {
+		r.Task = s.Task(id, n)
+	}
 	answers, err := s.Service.Report(s.tb.Context(), []core.Report{r})
 	if err != nil {
 		s.tb.Fatal(err)

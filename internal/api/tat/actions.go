@@ -2,7 +2,7 @@ package tat
 
 import "errand/internal/api"
 
-// table lists the actions. The vendor's other ones concern schedules.
+// table lists the actions.
 func (d *Dialect) table() map[string]api.Action {
 	return api.Actions(
 		api.Do("CreateCommand", true, d.decode, d.createCommand),
@@ -17,6 +17,14 @@ func (d *Dialect) table() map[string]api.Action {
 		api.Do("CancelInvocation", true, d.decode, d.cancelInvocation),
 		api.Do("DescribeInvocations", false, d.decode, d.describeInvocations),
 		api.Do("DescribeInvocationTasks", false, d.decode, d.describeInvocationTasks),
+
+		api.Do("CreateInvoker", true, d.decode, d.createInvoker),
+		api.Do("ModifyInvoker", true, d.decode, d.modifyInvoker),
+		api.Do("DeleteInvoker", true, d.decode, d.deleteInvoker),
+		api.Do("EnableInvoker", true, d.decode, d.enableInvoker),
+		api.Do("DisableInvoker", true, d.decode, d.disableInvoker),
+		api.Do("DescribeInvokers", false, d.decode, d.describeInvokers),
+		api.Do("DescribeInvokerRecords", false, d.decode, d.describeInvokerRecords),
 
 		api.Do("DescribeAutomationAgentStatus", false, d.decode, d.describeAutomationAgentStatus),
 		api.Do("DescribeRegions", false, d.decode, d.describeRegions),

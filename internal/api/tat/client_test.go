@@ -37,14 +37,16 @@ type client struct {
 	edit func(*http.Request)
 	// headers are added to v3 requests.
 	headers map[string]string
+	key     string
+	secret  string
 }
 
-func newClient(tb testing.TB) *client {
+func newClient(tb testing.TB, options ...func(*core.Config)) *client {
 	tb.Helper()
-	s := scene.New(tb)
+	s := scene.New(tb, options...)
 	env := s.Env()
 	env.Regions = []string{"home"}
-	c := &client{tb: tb, scene: s, handler: &api.Server{
+	c := &client{tb: tb, scene: s, key: scene.Key, secret: scene.Secret, handler: &api.Server{
 		Dialects: []api.Dialect{New(env)}, Now: s.Now, Log: slog.New(slog.DiscardHandler),
 	}}
 	c.server = httptest.NewServer(c.handler)
@@ -67,6 +69,13 @@ func (c *client) header(name, value string) *client {
 		d.headers = map[string]string{}
 	}
 	d.headers[name] = value
+	return &d
+}
+
+// as returns a client that signs v3 requests with another key.
+func (c *client) as(key, secret string) *client {
+	d := *c
+	d.key, d.secret = key, secret
 	return &d
 }
 
@@ -106,7 +115,7 @@ func (c *client) v3(method, action, query, contentType, body string) reply {
 	scope := now.Format(time.DateOnly) + "/tat/tc3_request"
 	canonical := method + "\n/\n" + query + "\ncontent-type:" + contentType + "\nhost:" + r.URL.Host + "\n\ncontent-type;host\n" + sum([]byte(body))
 	toSign := "TC3-HMAC-SHA256\n" + strconv.FormatInt(now.Unix(), 10) + "\n" + scope + "\n" + sum([]byte(canonical))
-	key := []byte("TC3" + scene.Secret)
+	key := []byte("TC3" + c.secret)
 	for _, part := range []string{now.Format(time.DateOnly), "tat", "tc3_request"} {
 		key = mac(sha256.New, key, part)
 	}
@@ -115,7 +124,7 @@ func (c *client) v3(method, action, query, contentType, body string) reply {
 	r.Header.Set("X-TC-Version", "2020-10-28")
 	r.Header.Set("X-TC-Timestamp", strconv.FormatInt(now.Unix(), 10))
 	r.Header.Set("X-TC-Region", "ap-guangzhou")
-	r.Header.Set("Authorization", "TC3-HMAC-SHA256 Credential="+scene.Key+"/"+scope+", SignedHeaders=content-type;host, Signature="+
+	r.Header.Set("Authorization", "TC3-HMAC-SHA256 Credential="+c.key+"/"+scope+", SignedHeaders=content-type;host, Signature="+
 		hex.EncodeToString(mac(sha256.New, key, toSign)))
 	for name, value := range c.headers {
 		r.Header.Set(name, value)
@@ -312,7 +321,7 @@ func (c *client) stored() int {
 		c.tb.Fatal(err)
 	}
 	_, invocations, err := c.scene.Service.Invocations(
-		c.tb.Context(), c.scene.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 1, Count: true})
+		c.tb.Context(), c.scene.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 1, Count: true})
 	if err != nil {
 		c.tb.Fatal(err)
 	}

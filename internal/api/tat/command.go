@@ -43,6 +43,9 @@ func (d *Dialect) createCommand(ctx context.Context, c core.Caller, req *createC
 	if err != nil {
 		return nil, err
 	}
+	if err := d.findBucket(ctx, &req.placeFields); err != nil {
+		return nil, err
+	}
 	cmd, err := d.env.Service.CreateCommand(ctx, c, core.CommandSpec{
 		Region: req.region, Definition: def, Style: style, UniqueName: true, Tags: coreTags(req.Tags), Extra: extra(descriptions),
 		Limits: limits(),
@@ -186,14 +189,13 @@ func (d *Dialect) completeSink(ctx context.Context, c core.Caller, id core.ID, f
 	return nil
 }
 
-// modifyCommand changes what was sent. Limits hold for that alone: a command made through another dialect may go beyond them. The core
-// changes no Extra, so descriptions of parameters stay those that the command was created with.
+// modifyCommand changes what was sent. Limits hold for that alone: a command made through another dialect may go beyond them.
 func (d *Dialect) modifyCommand(ctx context.Context, c core.Caller, req *modifyCommandRequest) (*emptyResponse, error) {
 	id, err := commandID(req.CommandId)
 	if err != nil {
 		return nil, err
 	}
-	change := core.CommandChange{Description: req.Description, Style: style, Limits: limits()}
+	change := core.CommandChange{Description: req.Description, UniqueName: true, Style: style, Limits: limits()}
 	if req.Description == nil {
 		change.Limits.Description = 0
 	}
@@ -209,12 +211,12 @@ func (d *Dialect) modifyCommand(ctx context.Context, c core.Caller, req *modifyC
 		}
 		change.Type = &t
 	}
-	values, _, sent, err := req.defaults()
+	values, descriptions, sent, err := req.defaults()
 	if err != nil {
 		return nil, err
 	}
 	if sent {
-		change.Defaults = &values
+		change.Defaults, change.Extra = &values, map[string]string{describedBy: showParameters(descriptions)}
 	}
 	if change.Override, err = req.override(); err != nil {
 		return nil, err
@@ -222,11 +224,11 @@ func (d *Dialect) modifyCommand(ctx context.Context, c core.Caller, req *modifyC
 	if err := d.completeSink(ctx, c, id, &req.placeFields, change.Sink); err != nil {
 		return nil, err
 	}
+	if err := d.findBucket(ctx, &req.placeFields); err != nil {
+		return nil, err
+	}
 	if req.CommandName != nil {
 		if _, err := readName(*req.CommandName); err != nil {
-			return nil, err
-		}
-		if err := d.checkFree(ctx, c, id, *req.CommandName); err != nil {
 			return nil, err
 		}
 		change.Name = req.CommandName
@@ -235,21 +237,6 @@ func (d *Dialect) modifyCommand(ctx context.Context, c core.Caller, req *modifyC
 		return nil, err
 	}
 	return &emptyResponse{}, nil
-}
-
-// checkFree refuses a name that another command of the same region has.
-func (d *Dialect) checkFree(ctx context.Context, c core.Caller, id core.ID, name string) error {
-	cmd, err := d.env.Service.Command(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	q := commandQuery{CommandFilter: core.CommandFilter{Name: core.Pattern{Text: name}}}
-	q.keep = append(q.keep, func(other *core.Command) bool { return other.ID != id && other.Region == cmd.Region })
-	_, taken, err := d.listCommands(ctx, c, &q, core.PageSpec{Limit: 1})
-	if err == nil && taken > 0 {
-		err = refuse(codeNameDuplicated, "CommandName", "%q", name)
-	}
-	return err
 }
 
 func (d *Dialect) deleteCommand(ctx context.Context, c core.Caller, req *deleteCommandRequest) (*emptyResponse, error) {
@@ -391,7 +378,7 @@ func (d *Dialect) previewReplacedCommandContent(ctx context.Context, c core.Call
 		}
 		def = cmd.Definition
 	} else if def.Content, err = readContent(*req.Content); err != nil {
-		return nil, err
+		return nil, renamed(renamed(err, codeTooLong, codeRange), codeContentEmpty, codeContentInvalid)
 	}
 	switch {
 	case !def.ParamsEnabled && len(values) > 0:

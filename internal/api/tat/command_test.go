@@ -105,14 +105,18 @@ func TestModifyCommand(t *testing.T) {
 	c.call("ModifyCommand", object(
 		"CommandId", id, "CommandName", "uno", "Description", "", "Content", b64("echo {{c}}"), "CommandType", "BAT", "WorkingDirectory", `C:\`,
 		"Timeout", 1, "Username", "me", "OutputCOSKeyPrefix", "", "DefaultParameterConfs", []map[string]string{
-			{"ParameterName": "c", "ParameterValue": "3"},
+			{"ParameterName": "c", "ParameterValue": "3", "ParameterDescription": "third"},
 		},
 	)).want("")
 	want.CommandName, want.Description, want.Content, want.CommandType, want.WorkingDirectory = "uno", "", b64("echo {{c}}"), "BAT", `C:\`
 	want.Timeout, want.Username, want.OutputCOSKeyPrefix, want.DefaultParameters = 1, "me", "", `{"c":"3"}`
-	want.DefaultParameterConfs = []shownParameterConf{{"c", "3", ""}}
+	want.DefaultParameterConfs = []shownParameterConf{{"c", "3", "third"}}
 	if diff := cmp.Diff(want, show()); diff != "" {
 		t.Errorf("full change (-want +got):\n%s", diff)
+	}
+	c.call("ModifyCommand", object("CommandId", id, "DefaultParameters", `{"c":"4"}`)).want("")
+	if got := show(); len(got.DefaultParameterConfs) != 1 || got.DefaultParameterConfs[0] != (shownParameterConf{"c", "4", ""}) {
+		t.Errorf("a description outlived its default: %+v", got.DefaultParameterConfs)
 	}
 	c.call("ModifyCommand", object("CommandId", id, "DefaultParameters", "")).want("")
 	if got := show(); got.DefaultParameters != "" || len(got.DefaultParameterConfs) != 0 {
@@ -507,6 +511,9 @@ func TestPreview(t *testing.T) {
 		"deleted command":     {object("CommandId", commandPrefix+core.ID(1).String()), "", "ResourceNotFound.CommandNotFound"},
 		"malformed id":        {object("CommandId", "x"), "", "InvalidParameterValue.InvalidCommandId"},
 		"no Base64":           {object("Content", "!"), "", "InvalidParameterValue.CommandContentInvalid"},
+		"empty content":       {object("Content", ""), "", "InvalidParameterValue.CommandContentInvalid"},
+		"64 KB":               {object("Content", b64(strings.Repeat("#", 65536/4*3))), strings.Repeat("#", 65536/4*3), ""},
+		"more than 64 KB":     {object("Content", b64(strings.Repeat("#", 65536/4*3+1))), "", "InvalidParameterValue.Range"},
 		"malformed values":    {object("Content", content, "Parameters", "x"), "", "InvalidParameterValue.ParameterInvalidJsonFormat"},
 	} {
 		t.Run(name, func(t *testing.T) {

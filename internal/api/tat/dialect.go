@@ -35,14 +35,14 @@ const (
 // Dialect translates the API.
 type Dialect struct {
 	env     api.Env
-	actions map[string]api.Action
+	Actions map[string]api.Action
 	regions map[string]bool
 }
 
 // New makes the dialect.
 func New(env api.Env) *Dialect {
 	d := &Dialect{env: env, regions: map[string]bool{}}
-	d.actions = d.table()
+	d.Actions = d.table()
 	for _, r := range d.allRegions() {
 		d.regions[r.Region] = true
 	}
@@ -107,6 +107,9 @@ func (d *Dialect) Identify(ctx context.Context, r *api.Request) (core.Caller, er
 // secretID is what an access key's public id is made of. The vendor's are 36 letters and digits; others may have been imported.
 var secretID = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
+// Region is the region that the request names, or the default.
+func (d *Dialect) Region(r *api.Request) string { return d.regionOf(r) }
+
 // Action finds the action that the request names, in the version and the region it names.
 func (d *Dialect) Action(r *api.Request) (api.Action, error) {
 	name, version, region := common(r, "Action"), common(r, "Version"), common(r, "Region")
@@ -118,7 +121,7 @@ func (d *Dialect) Action(r *api.Request) (api.Action, error) {
 	case version != Version:
 		return api.Action{}, refuse(codeNoSuchVersion, "Version", "%.32q is not %s", version, Version)
 	}
-	a, ok := d.actions[name]
+	a, ok := d.Actions[name]
 	switch {
 	case !ok:
 		return api.Action{}, refuse(codeInvalidAction, "Action", "no action %.64q here", name)

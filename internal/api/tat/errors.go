@@ -46,6 +46,7 @@ const (
 	codeConfDuplicated     code = "InvalidParameter.ParameterNameDuplicated"
 	codeUnsupportedType    code = "InvalidParameterValue.AgentUnsupportedCommandType"
 	codeContentInvalid     code = "InvalidParameterValue.CommandContentInvalid"
+	codeID                 code = "InvalidParameterValue.ID"
 	codeNameDuplicated     code = "InvalidParameterValue.CommandNameDuplicated"
 	codeNotRelated         code = "InvalidParameterValue.InstanceIsNotRelatedToInvocation"
 	codeCommandID          code = "InvalidParameterValue.InvalidCommandId"
@@ -53,17 +54,21 @@ const (
 	codeContentEmpty       code = "InvalidParameterValue.InvalidContent"
 	codeCronExpression     code = "InvalidParameterValue.InvalidCronExpression"
 	codeFilter             code = "InvalidParameterValue.InvalidFilter"
+	codeInconsistent       code = "InvalidParameterValue.InconsistentInstance"
 	codeInstanceID         code = "InvalidParameterValue.InvalidInstanceId"
 	codeInvocationID       code = "InvalidParameterValue.InvalidInvocationId"
 	codeInvocationTaskID   code = "InvalidParameterValue.InvalidInvocationTaskId"
+	codeInvokerID          code = "InvalidParameterValue.InvalidInvokerId"
 	codeBucketURL          code = "InvalidParameterValue.InvalidOutputCOSBucketUrl"
 	codeKeyPrefix          code = "InvalidParameterValue.InvalidOutputCOSKeyPrefix"
 	codeRegisterCodeID     code = "InvalidParameterValue.InvalidRegisterCodeId"
 	codeRegisterInstanceID code = "InvalidParameterValue.InvalidRegisterInstanceId"
 	codeSceneID            code = "InvalidParameterValue.InvalidSceneId"
 	codeSceneName          code = "InvalidParameterValue.InvalidSceneName"
+	codeTimeFormat         code = "InvalidParameterValue.InvalidTimeFormat"
 	codeUser               code = "InvalidParameterValue.InvalidUsername"
 	codeWorkingDirectory   code = "InvalidParameterValue.InvalidWorkingDirectory"
+	codeInvokeTimeExpired  code = "InvalidParameterValue.InvokeTimeExpired"
 	codeLackOfInfo         code = "InvalidParameterValue.LackOfParameterInfo"
 	codeLackOfParameters   code = "InvalidParameterValue.LackOfParameters"
 	codeValueLimit         code = "InvalidParameterValue.LimitExceeded"
@@ -80,14 +85,18 @@ const (
 	codeTooLong            code = "InvalidParameterValue.TooLong"
 	codeTooSmall           code = "InvalidParameterValue.TooSmall"
 	codeFilterValues       code = "LimitExceeded.FilterValueExceeded"
+	codeOperationDenied    code = "OperationDenied"
+	codeNotFound           code = "ResourceNotFound"
 	codeNoCommand          code = "ResourceNotFound.CommandNotFound"
 	codeNoInstance         code = "ResourceNotFound.InstanceNotFound"
+	codeNoBucket           code = "ResourceNotFound.CosBucketNotFoundCode"
 	codeNoInvocation       code = "ResourceNotFound.InvocationNotFound"
 	codeNoRegisterCode     code = "ResourceNotFound.RegisterCodesNotFoundCode"
 	codeNoRegisterInstance code = "ResourceNotFound.RegisterInstanceNotFoundCode"
 	codeAgentNotInstalled  code = "ResourceUnavailable.AgentNotInstalled"
 	codeAgentNotOnline     code = "ResourceUnavailable.AgentStatusNotOnline"
 	codeCommandInExecuting code = "ResourceUnavailable.CommandInExecuting"
+	codeCommandInInvoker   code = "ResourceUnavailable.CommandInInvoker"
 	codeQuotaName          code = "ResourceUnavailable.InvalidResourceQuotaResourceCode"
 	codeNoQuota            code = "ResourceUnavailable.UserHasNoQuotaCode"
 	codeDenied             code = "UnauthorizedOperation.CamAuthFailed"
@@ -118,8 +127,19 @@ var reasons = map[core.Reason]code{
 	core.ReasonTerminationMode:    codeInvalidValue,
 	core.ReasonRepeatMode:         codeInvalidValue,
 	core.ReasonScheduleMissing:    codeMissingParameter,
+	core.ReasonScheduleExpired:    codeInvokeTimeExpired,
 	core.ReasonScheduleInvalid:    codeCronExpression,
 	core.ReasonContainerInvalid:   codeInvalidValue,
+
+	core.ReasonNotStanding:            codeInvalidValue,
+	core.ReasonAlreadyEnded:           codeInvalidValue,
+	core.ReasonFileNameTooLong:        codeTooLong,
+	core.ReasonFileDirInvalid:         codeInvalidValue,
+	core.ReasonFileTooLarge:           codeTooLong,
+	core.ReasonFileDescriptionTooLong: codeTooLong,
+	core.ReasonFileModeInvalid:        codeInvalidValue,
+	core.ReasonFileOwnerInvalid:       codeInvalidValue,
+	core.ReasonFileGroupInvalid:       codeInvalidValue,
 
 	core.ReasonParamsDisabled:   codeParameterDisabled,
 	core.ReasonParamsMalformed:  codeParameterJSON,
@@ -143,11 +163,15 @@ var reasons = map[core.Reason]code{
 
 	core.ReasonCommandNotFound:      codeNoCommand,
 	core.ReasonCommandInUse:         codeCommandInExecuting,
+	core.ReasonCommandScheduled:     codeCommandInInvoker,
 	core.ReasonInvocationNotFound:   codeNoInvocation,
+	core.ReasonScheduleNotFound:     codeNotFound,
 	core.ReasonRegistrationNotFound: codeNoRegisterCode,
 	core.ReasonRegistrationInUse:    codeResourceInUse,
 	core.ReasonRegistrationRefused:  codeInvalidValue,
 	core.ReasonNodeTaken:            codeResourceInUse,
+	core.ReasonSessionNotFound:      codeNotFound, // this vendor has no terminals
+	core.ReasonSessionsDisabled:     codeInvalidValue,
 
 	core.ReasonPageNumber: codeTooSmall,
 	core.ReasonPageSize:   codeTooLarge,
@@ -162,16 +186,22 @@ var reasons = map[core.Reason]code{
 
 	core.ReasonQuotaCommands:      codeNoQuota,
 	core.ReasonQuotaRegistrations: codeLimitExceeded,
+	core.ReasonQuotaInvocations:   codeLimitExceeded,
+	core.ReasonQuotaSessions:      codeLimitExceeded,
+	core.ReasonQuotaObjects:       codeLimitExceeded,
 	core.ReasonTokenInvalid:       codeInvalidValue,
 	core.ReasonTokenMismatch:      codeInvalidValue,
+	core.ReasonTokenPending:       codeInvalidValue,
+	core.ReasonUnsupported:        codeInvalidValue,
 
-	core.ReasonRegionUnknown: codeUnsupportedRegion,
-	core.ReasonKeyUnknown:    codeKeyUnknown,
-	core.ReasonKeyDisabled:   codeKeyUnknown,
-	core.ReasonKeyExpired:    codeTemporaryKey,
-	core.ReasonDenied:        codeDenied,
-	core.ReasonThrottled:     codeRequestLimit,
-	core.ReasonUnknownAction: codeInvalidAction,
+	core.ReasonRegionUnknown:  codeUnsupportedRegion,
+	core.ReasonKeyUnknown:     codeKeyUnknown,
+	core.ReasonKeyDisabled:    codeKeyUnknown,
+	core.ReasonKeyExpired:     codeTemporaryKey,
+	core.ReasonDenied:         codeDenied,
+	core.ReasonThrottled:      codeRequestLimit,
+	core.ReasonAccessNotFound: codeInvalidValue,
+	core.ReasonUnknownAction:  codeInvalidAction,
 }
 
 // signKinds maps why a signature was refused.
@@ -214,6 +244,15 @@ func recode(err error, c code, because ...core.Reason) error {
 			e.Field = showField(&e)
 			return &fault{c, &e}
 		}
+	}
+	return err
+}
+
+// renamed gives err another code if it has this one, where an action has another word for the same thing.
+func renamed(err error, from, to code) error {
+	var own *fault
+	if errors.As(err, &own) && own.code == from {
+		return &fault{to, own.refusal}
 	}
 	return err
 }
@@ -269,7 +308,7 @@ func showField(e *core.Error) string {
 	case core.ReasonTargetNotFound, core.ReasonTargetPlatform, core.ReasonTargetNeverSeen, core.ReasonTargetOffline,
 		core.ReasonTargetNotInInvocation:
 		return showInstance(e.Field)
-	case core.ReasonCommandInUse:
+	case core.ReasonCommandInUse, core.ReasonCommandScheduled:
 		return commandPrefix + e.Field
 	}
 	if name, ok := fields[e.Field]; ok {

@@ -68,6 +68,9 @@ func FuzzIDs(f *testing.F) {
 		if ids, err := taskIDs(list, "x"); err == nil && ids[0] != (core.TaskID{}) && !strings.HasSuffix(s, ids[0].String()) {
 			t.Errorf("task %q is %v", s, ids[0])
 		}
+		if ids, err := invokerIDs(list, "x"); err == nil && ids[0] != 0 && !strings.HasSuffix(s, ids[0].String()) {
+			t.Errorf("invoker %q is %v", s, ids[0])
+		}
 		if ids, err := registerCodeIDs(list, "x"); err == nil && ids[0] != 0 && !strings.EqualFold(ids[0].UUID(), s) {
 			t.Errorf("register code %q is %v", s, ids[0])
 		}

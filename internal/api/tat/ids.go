@@ -2,6 +2,7 @@ package tat
 
 import (
 	"regexp"
+	"strings"
 
 	"errand/internal/api"
 	"errand/internal/core"
@@ -14,7 +15,12 @@ const (
 	taskPrefix       = "invt-"
 	instancePrefix   = "rins-"
 	scenePrefix      = "sc-"
+	invokerPrefix    = "ivk-"
 )
+
+// lighthousePrefix marks instances of the vendor's other product, which cannot be named together with those of the first. Here they are nodes
+// whose operator named them so.
+const lighthousePrefix = "lhins-"
 
 const maxIDs = 100 // in one list; https://www.tencentcloud.com/document/product/1147/46696
 
@@ -26,6 +32,7 @@ var (
 	commandShape    = regexp.MustCompile(`^` + commandPrefix + foreignID)
 	invocationShape = regexp.MustCompile(`^` + invocationPrefix + foreignID)
 	taskShape       = regexp.MustCompile(`^` + taskPrefix + foreignID)
+	invokerShape    = regexp.MustCompile(`^` + invokerPrefix + foreignID)
 	sceneShape      = regexp.MustCompile(`^` + scenePrefix + foreignID)
 	uuidShape       = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
@@ -58,6 +65,25 @@ func invocationIDs(list []string, field string) ([]core.ID, error) {
 
 func taskIDs(list []string, field string) ([]core.TaskID, error) {
 	return readIDs(list, field, codeInvocationTaskID, api.TaskID, taskShape)
+}
+
+func invokerIDs(list []string, field string) ([]core.ID, error) {
+	return readIDs(list, field, codeInvokerID, api.ScheduleID, invokerShape)
+}
+
+// invokerID reads the id of the invoker that an action is about.
+func invokerID(s *string) (core.ID, error) {
+	if s == nil {
+		return 0, missing("InvokerId")
+	}
+	ids, err := invokerIDs([]string{*s}, "InvokerId")
+	switch {
+	case err != nil:
+		return 0, err
+	case ids[0] == 0:
+		return 0, refuse(codeNotFound, "InvokerId", "%q", *s)
+	}
+	return ids[0], nil
 }
 
 func registerCodeIDs(list []string, field string) ([]core.ID, error) {
@@ -121,6 +147,11 @@ func shaped(list []string, field string, c code, shape *regexp.Regexp) error {
 func targets(list []string) ([]string, error) {
 	if len(list) == 0 {
 		return nil, missing("InstanceIds")
+	}
+	for _, s := range list {
+		if strings.HasPrefix(s, lighthousePrefix) != strings.HasPrefix(list[0], lighthousePrefix) {
+			return nil, refuse(codeInconsistent, "InstanceIds", "%.64q and %.64q", list[0], s)
+		}
 	}
 	return instanceIDs(list, "InstanceIds")
 }

@@ -9,15 +9,21 @@ import (
 // window is the part of a task's output that the vendor keeps: the first 24 KB of both streams, in order of arrival.
 var window = core.Window{Head: 24 << 10, Stream: core.Merged}
 
-// The vendor's words for where an invocation runs and why. There are only servers here, and no schedules.
+// The vendor's words for where an invocation runs and why. There are only servers here.
 const (
 	kindCVM        = "CVM"
 	kindLighthouse = "LIGHTHOUSE"
 	sourceUser     = "USER"
+	sourceInvoker  = "INVOKER"
 )
 
-// noStorage is what became of output that was to be uploaded.
-const noStorage = "no object storage is connected to this server"
+// source says what made an invocation run.
+func source(v *core.Invocation) string {
+	if v.Schedule != 0 {
+		return sourceInvoker
+	}
+	return sourceUser
+}
 
 func (d *Dialect) describeInvocations(
 	ctx context.Context, c core.Caller, req *describeInvocationsRequest,
@@ -30,7 +36,7 @@ func (d *Dialect) describeInvocations(
 	if err != nil {
 		return nil, err
 	}
-	rows, info, err := d.env.Service.Invocations(ctx, c, f, nil, spec)
+	rows, info, err := d.env.Service.Invocations(ctx, c, f, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +56,7 @@ func (d *Dialect) describeInvocations(
 }
 
 func (req *describeInvocationsRequest) filter() (f core.InvocationFilter, err error) {
+	f.Kinds = core.Runs
 	if len(req.InvocationIds) > 0 {
 		f.IDs, err = invocationIDs(req.InvocationIds, "InvocationIds")
 		return f, err
@@ -93,11 +100,11 @@ func showInvocation(v *core.Invocation, tasks []core.TaskView) invocation {
 		params = showParameters(mask(v.Content, merged(v.Defaults, v.Params)))
 	}
 	return invocation{
-		InvocationId: invocationPrefix + v.ID.String(), CommandId: commandPrefix + v.Command.String(), InvocationStatus: fold(core.CountsOf(tasks)),
+		InvocationId: invocationPrefix + v.ID.String(), CommandId: commandPrefix + v.Command.String(), InvocationStatus: fold(core.CountsOf(v, tasks)),
 		InvocationTaskBasicInfoSet: infos, Description: v.Description, StartTime: clockOrNull(v.StartedAt), EndTime: clockOrNull(v.EndedAt),
 		CreatedTime: clock(v.CreatedAt), UpdatedTime: clock(v.UpdatedAt), Parameters: params,
 		DefaultParameters: showParameters(mask(v.Content, v.Defaults)), InstanceKind: kindCVM, Username: user(&v.Definition),
-		InvocationSource: sourceUser, CommandContent: encode(v.Content), CommandType: commandTypes[v.Type], Timeout: seconds(v.Timeout),
+		InvocationSource: source(v), CommandContent: encode(v.Content), CommandType: commandTypes[v.Type], Timeout: seconds(v.Timeout),
 		WorkingDirectory: workDir(&v.Definition), OutputCOSBucketUrl: v.Sink.Bucket, OutputCOSKeyPrefix: v.Sink.Prefix, CommandName: v.Name,
 	}
 }
@@ -140,6 +147,7 @@ func beyond(printed uint64) uint64 {
 }
 
 func (d *Dialect) taskFilter(ctx context.Context, c core.Caller, req *describeInvocationTasksRequest) (f core.TaskFilter, err error) {
+	f.Kinds = core.Runs
 	if len(req.InvocationTaskIds) > 0 {
 		f.IDs, err = taskIDs(req.InvocationTaskIds, "InvocationTaskIds")
 		return f, err
@@ -177,7 +185,7 @@ func showTask(t *core.TaskView, out core.Shown) invocationTask {
 	shown := invocationTask{
 		InvocationId: invocationPrefix + v.ID.String(), InvocationTaskId: taskPrefix + t.ID.String(), CommandId: commandPrefix + v.Command.String(),
 		TaskStatus: taskStatuses[t.State], InstanceId: showInstance(t.Target.ID), StartTime: clockOrNull(t.StartedAt),
-		CreatedTime: clock(v.CreatedAt), UpdatedTime: clock(t.UpdatedAt), ErrorInfo: errorInfo(&t.Task), InvocationSource: sourceUser,
+		CreatedTime: clock(v.CreatedAt), UpdatedTime: clock(t.UpdatedAt), ErrorInfo: errorInfo(&t.Task), InvocationSource: source(v),
 		CommandName: v.Name,
 		TaskResult: taskResult{
 			ExitCode: exitCode(&t.Task), Output: encode(out.Text), ExecStartTime: clockOrNull(t.StartedAt), Dropped: out.Dropped,
@@ -194,8 +202,6 @@ func showTask(t *core.TaskView, out core.Shown) invocationTask {
 	if !t.StartedAt.IsZero() && t.State != core.Lost { // of a lost task only the server's guess is known
 		shown.TaskResult.ExecEndTime = clockOrNull(t.EndedAt)
 	}
-	if v.Sink.Bucket != "" {
-		shown.TaskResult.OutputUploadCOSErrorInfo = noStorage
-	}
+	showDelivery(t, &shown.TaskResult)
 	return shown
 }

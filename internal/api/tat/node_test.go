@@ -17,18 +17,18 @@ func TestDescribeAutomationAgentStatus(t *testing.T) {
 	win := c.scene.NodeOn(core.Windows, "lhins-win")
 	here := c.scene.Node("")
 	c.scene.Online(win)
-	if err := c.scene.Service.Introduce(t.Context(), here.Key, core.Facts{Platform: core.Linux, Agent: "1.2.3", Features: []string{"session", "other"}}); err != nil {
+	if err := c.scene.Service.Introduce(t.Context(), here.Key, core.Facts{Platform: core.Linux, Agent: "1.2.3", Features: []string{"other"}}); err != nil {
 		t.Fatal(err)
 	}
 	unseen := c.scene.Node("ins-unseen")
 	want := golden(t, `{"TotalCount": 4, "AutomationAgentSet": [
-		{"InstanceId": "ins-unseen", "Version": "1.0.0", "LastHeartbeatTime": "", "AgentStatus": "Offline", "Environment": "Linux", "SupportFeatures": []},
+		{"InstanceId": "ins-unseen", "Version": "1.0.0", "LastHeartbeatTime": "", "AgentStatus": "Offline", "Environment": "Linux", "SupportFeatures": ["SESSION_MANAGER"]},
 		{"InstanceId": "rins-`+here.ID+`", "Version": "1.2.3", "LastHeartbeatTime": "2026-11-22T05:43:40Z", "AgentStatus": "Online",
-			"Environment": "Linux", "SupportFeatures": ["SESSION_MANAGER"]},
+			"Environment": "Linux", "SupportFeatures": []},
 		{"InstanceId": "lhins-win", "Version": "1.0.0", "LastHeartbeatTime": "2026-11-22T05:43:40Z", "AgentStatus": "Online", "Environment": "Windows",
-			"SupportFeatures": []},
+			"SupportFeatures": ["SESSION_MANAGER"]},
 		{"InstanceId": "ins-away", "Version": "1.0.0", "LastHeartbeatTime": "2026-11-22T05:41:40Z", "AgentStatus": "Offline", "Environment": "Linux",
-			"SupportFeatures": []}
+			"SupportFeatures": ["SESSION_MANAGER"]}
 	]}`)
 	if diff := cmp.Diff(want, raw(c.call("DescribeAutomationAgentStatus", `{}`))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

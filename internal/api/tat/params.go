@@ -142,7 +142,10 @@ func showParameters(values map[string]string) string {
 
 // mask hides the values of the parameters that content marks as hidden.
 func mask(content []byte, values map[string]string) map[string]string {
-	hidden := style.HiddenNames(content)
+	return hide(style.HiddenNames(content), values)
+}
+
+func hide(hidden map[string]bool, values map[string]string) map[string]string {
 	if len(hidden) == 0 {
 		return values
 	}

@@ -6,7 +6,8 @@ import (
 	"errand/internal/core"
 )
 
-// What the vendor counts, and how much of it the sample in its documentation allows. Neither limit is enforced here.
+// What the vendor counts, and how much of it the sample in its documentation allows. The samples are shown where the operator has set
+// no quota, and nothing is enforced.
 const (
 	quotaCommand       = "COMMAND"
 	quotaRegisterCode  = "REGISTER_CODE"
@@ -37,21 +38,20 @@ func (d *Dialect) describeQuotas(ctx context.Context, c core.Caller, req *descri
 
 // quota counts one kind of thing.
 func (d *Dialect) quota(ctx context.Context, c core.Caller, name string) (quota, error) {
-	var (
-		info  core.PageInfo
-		err   error
-		total int64
-	)
-	count := core.PageSpec{Limit: 1, Count: true}
+	var ours string
+	q := quota{ResourceName: name}
 	switch name {
 	case quotaCommand:
-		total = quotaCommands
-		_, info, err = d.env.Service.Commands(ctx, c, core.CommandFilter{}, count)
+		ours, q.ResourceQuotaTotal = core.QuotaCommands, quotaCommands
 	case quotaRegisterCode:
-		total = quotaRegisterCodes
-		_, info, err = d.env.Service.Registrations(ctx, c, core.RegistrationFilter{}, count)
+		ours, q.ResourceQuotaTotal = core.QuotaRegistrations, quotaRegisterCodes
 	default:
-		err = refuse(codeQuotaName, "ResourceNames", "%.64q is neither %s nor %s", name, quotaCommand, quotaRegisterCode)
+		return q, refuse(codeQuotaName, "ResourceNames", "%.64q is neither %s nor %s", name, quotaCommand, quotaRegisterCode)
 	}
-	return quota{ResourceName: name, ResourceQuotaUsed: int64(info.Total), ResourceQuotaTotal: total}, err
+	use, err := d.env.Service.Quota(ctx, c, ours)
+	q.ResourceQuotaUsed = use.Used
+	if use.Limit >= 0 {
+		q.ResourceQuotaTotal = use.Limit
+	}
+	return q, err
 }

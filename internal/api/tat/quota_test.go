@@ -19,7 +19,7 @@ func TestDescribeQuotas(t *testing.T) {
 	for range 2 {
 		ok[createRegisterCodeResponse](c.call("CreateRegisterCode", `{}`))
 	}
-	if _, err := c.scene.Service.CreateCommand(t.Context(), core.Caller{Account: 42}, core.CommandSpec{
+	if _, err := c.scene.Service.CreateCommand(t.Context(), core.Caller{Account: 42, Root: true}, core.CommandSpec{
 		Definition: core.Definition{Name: "a stranger's", Type: core.Shell, Content: []byte("ls")}, Limits: limits(), Style: style,
 	}); err != nil {
 		t.Fatal(err)

@@ -53,10 +53,7 @@ func (d *Dialect) regionOf(r *api.Request) string {
 	if name := common(r, "Region"); name != "" {
 		return name
 	}
-	if len(d.env.Regions) > 0 {
-		return d.env.Regions[0]
-	}
-	return published[0].Region
+	return d.env.DefaultRegion(published[0].Region)
 }
 
 func (d *Dialect) describeRegions(context.Context, core.Caller, *describeRegionsRequest) (*describeRegionsResponse, error) {

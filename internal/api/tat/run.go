@@ -32,6 +32,9 @@ func (d *Dialect) runCommand(ctx context.Context, c core.Caller, req *runCommand
 	if err != nil {
 		return nil, err
 	}
+	if err := d.findBucket(ctx, &req.placeFields); err != nil {
+		return nil, err
+	}
 	v, err := d.env.Service.Run(ctx, c, core.RunSpec{
 		Origin: core.OriginTAT, Region: req.region, Definition: def, Targets: instances, NeedOnline: true, Params: params,
 		Style: style, KillTree: true, Save: req.SaveCommand, UniqueName: true, DeliverWithin: deliverWithin, Tags: coreTags(req.Tags),
@@ -62,6 +65,9 @@ func (d *Dialect) invokeCommand(ctx context.Context, c core.Caller, req *invokeC
 		return nil, err
 	}
 	if err := d.completeSink(ctx, c, id, &req.placeFields, change.Sink); err != nil {
+		return nil, err
+	}
+	if err := d.findBucket(ctx, &req.placeFields); err != nil {
 		return nil, err
 	}
 	l := limits()

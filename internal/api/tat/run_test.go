@@ -89,25 +89,28 @@ func TestTargets(t *testing.T) {
 		c.scene.Online(c.scene.Node(many[i]))
 	}
 	fresh := c.scene.Node("ins-b")
-	c.scene.Online(fresh)
+	lighthouse := c.scene.Node("lhins-a")
+	c.scene.Online(fresh, lighthouse)
 	shell := c.create("CommandName", "shell", "Content", b64("ls"))
 	bat := c.create("CommandName", "bat", "Content", b64("dir"), "CommandType", "BAT")
 	for name, try := range map[string]struct {
 		ids  any
 		code string
 	}{
-		"one":              {[]string{"ins-b"}, ""},
-		"twice the same":   {[]string{"ins-b", "ins-b"}, ""},
-		"200":              {many[:200], ""},
-		"201":              {many, "InvalidParameterValue.LimitExceeded"},
-		"none":             {[]string{}, "MissingParameter"},
-		"not sent":         {nil, "MissingParameter"},
-		"malformed":        {[]string{"ins-b", "no such thing"}, "InvalidParameterValue.InvalidInstanceId"},
-		"empty":            {[]string{""}, "InvalidParameterValue.InvalidInstanceId"},
-		"unknown":          {[]string{"ins-b", "ins-nowhere"}, "ResourceNotFound.InstanceNotFound"},
-		"offline":          {[]string{"ins-b", away.ID}, "ResourceUnavailable.AgentStatusNotOnline"},
-		"never seen":       {[]string{"ins-b", "ins-new"}, "ResourceUnavailable.AgentNotInstalled"},
-		"another platform": {[]string{"ins-b", "ins-win"}, "InvalidParameterValue.AgentUnsupportedCommandType"},
+		"one":               {[]string{"ins-b"}, ""},
+		"twice the same":    {[]string{"ins-b", "ins-b"}, ""},
+		"200":               {many[:200], ""},
+		"201":               {many, "InvalidParameterValue.LimitExceeded"},
+		"none":              {[]string{}, "MissingParameter"},
+		"not sent":          {nil, "MissingParameter"},
+		"malformed":         {[]string{"ins-b", "no such thing"}, "InvalidParameterValue.InvalidInstanceId"},
+		"empty":             {[]string{""}, "InvalidParameterValue.InvalidInstanceId"},
+		"unknown":           {[]string{"ins-b", "ins-nowhere"}, "ResourceNotFound.InstanceNotFound"},
+		"offline":           {[]string{"ins-b", away.ID}, "ResourceUnavailable.AgentStatusNotOnline"},
+		"never seen":        {[]string{"ins-b", "ins-new"}, "ResourceUnavailable.AgentNotInstalled"},
+		"of the other kind": {[]string{"lhins-a"}, ""},
+		"of both kinds":     {[]string{"lhins-a", "ins-b"}, "InvalidParameterValue.InconsistentInstance"},
+		"another platform":  {[]string{"ins-b", "ins-win"}, "InvalidParameterValue.AgentUnsupportedCommandType"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.stored()

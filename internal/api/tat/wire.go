@@ -375,3 +375,87 @@ type registerInstanceInfo struct {
 	UpdatedTime    string
 	Tags           []tag
 }
+
+// invokerFields define what an invoker runs and when.
+type invokerFields struct {
+	Name             *string
+	Type             *string
+	CommandId        *string
+	InstanceIds      []string
+	Username         *string
+	Parameters       *string // a JSON object as text
+	ScheduleSettings *scheduleSettings
+}
+
+type scheduleSettings struct {
+	Policy     *string
+	Recurrence *string // five crontab fields
+	InvokeTime *string
+}
+
+type createInvokerRequest struct {
+	placed
+	invokerFields
+	Tags []tag
+}
+
+type createInvokerResponse struct {
+	answer
+	InvokerId string
+}
+
+type modifyInvokerRequest struct {
+	InvokerId *string
+	invokerFields
+}
+
+// invokerRequest is what deletes, enables or disables an invoker.
+type invokerRequest struct{ InvokerId *string }
+
+type describeInvokersRequest struct {
+	InvokerIds []string
+	listing
+}
+
+type describeInvokersResponse struct {
+	answer
+	TotalCount int
+	InvokerSet []invoker
+}
+
+type invoker struct {
+	InvokerId        string
+	Name             string
+	Type             string
+	CommandId        string
+	Username         string
+	Parameters       string
+	InstanceIds      []string
+	Enable           bool
+	ScheduleSettings shownScheduleSettings
+	CreatedTime      string
+	UpdatedTime      string
+	Tags             []tag
+}
+
+type shownScheduleSettings struct{ Policy, Recurrence, InvokeTime string }
+
+type describeInvokerRecordsRequest struct {
+	InvokerIds []string
+	Limit      *int64
+	Offset     *int64
+}
+
+type describeInvokerRecordsResponse struct {
+	answer
+	TotalCount       int
+	InvokerRecordSet []invokerRecord
+}
+
+type invokerRecord struct {
+	InvokerId    string
+	InvokeTime   string
+	Reason       string
+	InvocationId string
+	Result       invocationStatus
+}

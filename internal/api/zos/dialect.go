@@ -30,14 +30,14 @@ const (
 // Dialect translates the API.
 type Dialect struct {
 	env       api.Env
-	actions   map[string]api.Action
+	Actions   map[string]api.Action
 	maxAnswer int
 }
 
 // New makes the dialect.
 func New(env api.Env) *Dialect {
 	d := &Dialect{env: env, maxAnswer: defaultMaxAnswer}
-	d.actions = d.table()
+	d.Actions = d.table()
 	return d
 }
 
@@ -63,6 +63,9 @@ func (d *Dialect) Identify(ctx context.Context, r *api.Request) (core.Caller, er
 	return d.env.Prove(ctx, claim)
 }
 
+// Region is the installation's own: the API knows none.
+func (d *Dialect) Region(*api.Request) string { return d.env.DefaultRegion("") }
+
 // Action finds the action that the header names.
 func (d *Dialect) Action(r *api.Request) (api.Action, error) {
 	name, version := r.Header.Get(actionHeader), r.Header.Get(versionHeader)
@@ -72,7 +75,7 @@ func (d *Dialect) Action(r *api.Request) (api.Action, error) {
 	case version == "":
 		return api.Action{}, refuse(core.ReasonMissing, versionHeader, "the header is required")
 	}
-	a, ok := d.actions[name]
+	a, ok := d.Actions[name]
 	if !ok || r.Method != http.MethodPost || r.URL.Path != path || version != Version {
 		return api.Action{}, refuse(core.ReasonUnknownAction, "", "no %s %s with action %.64q and version %.64q here",
 			r.Method, r.URL.Path, name, version)

@@ -133,27 +133,30 @@ func codeOf(r core.Reason) code {
 		return codeMissing
 	case core.ReasonTooSmall, core.ReasonPageNumber:
 		return codeLessMinimum
-	case core.ReasonTooLarge, core.ReasonTimeoutRange, core.ReasonPageSize, core.ReasonQuotaCommands, core.ReasonQuotaRegistrations:
+	case core.ReasonTooLarge, core.ReasonTimeoutRange, core.ReasonPageSize, core.ReasonQuotaCommands, core.ReasonQuotaRegistrations,
+		core.ReasonQuotaInvocations, core.ReasonQuotaSessions, core.ReasonQuotaObjects:
 		return codeExceedMaximum
 	case core.ReasonTooLong, core.ReasonNameTooLong, core.ReasonDescriptionTooLong, core.ReasonContentTooLong, core.ReasonWorkDirTooLong,
 		core.ReasonUserTooLong, core.ReasonLauncherTooLong, core.ReasonParamCount, core.ReasonParamNameTooLong,
-		core.ReasonTargetsTooMany, core.ReasonTagCount:
+		core.ReasonTargetsTooMany, core.ReasonTagCount, core.ReasonFileNameTooLong, core.ReasonFileTooLarge, core.ReasonFileDescriptionTooLong:
 		return codeExceedLength
 	case core.ReasonTagKeyMissing, core.ReasonParamNameEmpty:
 		return codeLessLength
 	case core.ReasonNameInvalid, core.ReasonContentDecode, core.ReasonWorkDirInvalid, core.ReasonUserInvalid, core.ReasonScheduleInvalid,
+		core.ReasonScheduleExpired, core.ReasonFileDirInvalid, core.ReasonFileModeInvalid, core.ReasonFileOwnerInvalid, core.ReasonFileGroupInvalid,
 		core.ReasonParamsMalformed, core.ReasonParamNameInvalid, core.ReasonTargetMalformed, core.ReasonPageToken,
 		core.ReasonTokenInvalid, core.ReasonTagKeyInvalid, core.ReasonTagValueInvalid:
 		return codePattern
 	case core.ReasonInvalidValue, core.ReasonTypeUnknown, core.ReasonTerminationMode, core.ReasonRepeatMode, core.ReasonContainerInvalid,
 		core.ReasonParamsDisabled, core.ReasonParamDuplicate, core.ReasonParamUndefined, core.ReasonParamValueType,
 		core.ReasonTargetNotInInvocation, core.ReasonNameTaken, core.ReasonNodeTaken, core.ReasonTokenMismatch,
+		core.ReasonTokenPending, core.ReasonUnsupported, core.ReasonNotStanding, core.ReasonAlreadyEnded, core.ReasonSessionNotFound, core.ReasonSessionsDisabled,
 		core.ReasonFilter, core.ReasonTagDuplicate, core.ReasonRegionUnknown:
 		return codeValue
 
 	case core.ReasonCommandNotFound:
 		return codeNoCommand
-	case core.ReasonCommandInUse:
+	case core.ReasonCommandInUse, core.ReasonCommandScheduled:
 		return codeCommandRunning
 	case core.ReasonTargetPlatform:
 		return codeCommandOS
@@ -163,7 +166,8 @@ func codeOf(r core.Reason) code {
 		return codeNotRunning
 	case core.ReasonTargetNeverSeen:
 		return codeNoAgent
-	case core.ReasonInvocationNotFound, core.ReasonRegistrationNotFound, core.ReasonRegistrationInUse:
+	case core.ReasonInvocationNotFound, core.ReasonScheduleNotFound, core.ReasonRegistrationNotFound, core.ReasonRegistrationInUse,
+		core.ReasonAccessNotFound:
 		return codeNotFound
 	}
 	return codeInternal

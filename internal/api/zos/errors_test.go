@@ -148,7 +148,7 @@ func TestDocumentedErrors(t *testing.T) {
 			c.fails(tt.action, tt.body, tt.status, tt.code)
 		})
 	}
-	if v, _, err := c.Service.Invocations(t.Context(), c.Caller, core.InvocationFilter{}, nil, core.PageSpec{Limit: 10}); err != nil || len(v) != 1 {
+	if v, _, err := c.Service.Invocations(t.Context(), c.Caller, core.InvocationFilter{}, core.PageSpec{Limit: 10}); err != nil || len(v) != 1 {
 		t.Errorf("refused calls left %d invocations (%v)", len(v), err)
 	}
 	if v, _, err := c.Service.Commands(t.Context(), c.Caller, core.CommandFilter{}, core.PageSpec{Limit: 10}); err != nil || len(v) != 2 {

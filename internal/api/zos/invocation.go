@@ -74,8 +74,10 @@ func (d *Dialect) describeCommandInvocations(
 		return nil, err
 	}
 	rows, info, err := d.env.Service.Invocations(ctx, c, core.InvocationFilter{
-		IDs: filterIDs(req.InvocationIDs, api.InvocationID), Commands: filterIDs(req.CommandIDs, api.CommandID), Nodes: nodes,
-	}, keep, page)
+		Kinds: core.Runs,
+		IDs:   filterIDs(req.InvocationIDs, api.InvocationID), Commands: filterIDs(req.CommandIDs, api.CommandID), Nodes: nodes,
+		Keep: keep,
+	}, page)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +168,7 @@ func (d *Dialect) showInvocation(ctx context.Context, v *core.Invocation, tasks 
 			return out, err
 		}
 	}
-	out.InvocationStatus = fold(core.CountsOf(tasks))
+	out.InvocationStatus = fold(core.CountsOf(v, tasks))
 	return out, nil
 }
 

@@ -90,7 +90,11 @@ func causeOr(c core.Cause, fallback errorCode) errorCode {
 		core.CauseNoSpace, core.CauseReadOnly, core.CauseExecFailed, core.CauseBadSchedule, core.CauseAgentUnresponsive,
 		core.CauseAgentUpgrading, core.CauseAgentTooOld, core.CauseDeliveryTimeout, core.CauseException, core.CauseInterrupted,
 		core.CauseNetworkDenied, core.CauseConcurrencyLimit, core.CauseOutOfMemory, core.CauseSupervisorGone,
-		core.CauseRebooted, core.CauseJournalGap:
+		core.CauseRebooted, core.CauseJournalGap, core.CauseScheduleOver, core.CauseGroupNotFound,
+		core.CauseFileCreate, core.CauseFileExists, core.CauseFileContent, core.CauseFileName, core.CauseFilePath, core.CauseFileMode,
+		core.CauseContainerID, core.CauseContainerName, core.CauseContainerRuntime, core.CauseContainerMismatch,
+		core.CauseContainerAmbiguous, core.CauseContainerNotFound, core.CauseContainerState, core.CauseContainerConnect,
+		core.CauseContainerFault, core.CauseContainerTimeout:
 		return errSystem
 	}
 	return errSystem

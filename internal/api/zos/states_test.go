@@ -37,7 +37,12 @@ func TestCause(t *testing.T) {
 		core.CauseAgentUpgrading: system, core.CauseAgentTooOld: system, core.CauseDeliveryTimeout: system,
 		core.CauseException: system, core.CauseInterrupted: system, core.CauseNetworkDenied: system,
 		core.CauseConcurrencyLimit: system, core.CauseOutOfMemory: system, core.CauseSupervisorGone: system,
-		core.CauseRebooted: system, core.CauseJournalGap: system,
+		core.CauseRebooted: system, core.CauseJournalGap: system, core.CauseScheduleOver: system, core.CauseGroupNotFound: system,
+		core.CauseFileCreate: system, core.CauseFileExists: system, core.CauseFileContent: system, core.CauseFileName: system,
+		core.CauseFilePath: system, core.CauseFileMode: system, core.CauseContainerID: system, core.CauseContainerName: system,
+		core.CauseContainerRuntime: system, core.CauseContainerMismatch: system, core.CauseContainerAmbiguous: system,
+		core.CauseContainerNotFound: system, core.CauseContainerState: system, core.CauseContainerConnect: system,
+		core.CauseContainerFault: system, core.CauseContainerTimeout: system,
 	}
 	for c := range core.Cause(core.NumCauses) {
 		if got := causeOr(c, fallback); got != want[c] {

@@ -1,5 +1,5 @@
 // Package broker is the NATS server inside the server process, for installations without a NATS cluster of their own. It lets a node in when
-// it holds the key of an enrolled machine, and confines it to its own two subjects.
+// it holds the key of an enrolled machine, and confines it to its own subjects.
 package broker
 
 import (
@@ -183,8 +183,8 @@ func (b *Broker) Check(c server.ClientAuthentication) bool {
 	c.RegisterUser(&server.User{
 		Username: strconv.FormatInt(key, 10), Account: b.nodes,
 		Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: []string{protocol.Out(key)}},
-			Subscribe: &server.SubjectPermission{Allow: []string{protocol.In(key)}},
+			Publish:   &server.SubjectPermission{Allow: []string{protocol.Out(key), protocol.SessionsOut(key)}},
+			Subscribe: &server.SubjectPermission{Allow: []string{protocol.In(key), protocol.SessionsIn(key)}},
 		},
 	})
 	return true

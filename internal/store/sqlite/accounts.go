@@ -9,10 +9,16 @@ import (
 	"errand/internal/core"
 )
 
+const accountColumns = "id, name, disabled, created_at"
+
+func scanAccount(r *row) core.Account {
+	return core.Account{ID: core.AccountID(r.int()), Name: r.text(), Disabled: r.bool(), CreatedAt: r.time()}
+}
+
 // InsertAccount implements core.Accounts.
 func (s *Store) InsertAccount(ctx context.Context, a core.Account) error {
 	err := s.write(ctx, func(t *tx) error {
-		return exec(t.conn, "INSERT INTO accounts (id, name, created_at) VALUES (?, ?, ?)", a.ID, a.Name, a.CreatedAt)
+		return exec(t.conn, "INSERT INTO accounts (id, name, disabled, created_at) VALUES (?, ?, ?, ?)", a.ID, a.Name, a.Disabled, a.CreatedAt)
 	})
 	return named(err, "insert account %d", a.ID)
 }
@@ -20,48 +26,29 @@ func (s *Store) InsertAccount(ctx context.Context, a core.Account) error {
 // Account implements core.Accounts.
 func (s *Store) Account(ctx context.Context, id core.AccountID) (a core.Account, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
-		return queryOne(conn, "SELECT name, created_at FROM accounts WHERE id = ?", func(r *row) error {
-			a = core.Account{ID: id, Name: r.text(), CreatedAt: r.time()}
-			return nil
-		}, id)
+		a, err = readAccount(conn, id)
+		return err
 	})
 	return a, named(err, "account %d", id)
+}
+
+func readAccount(conn *sqlite.Conn, id core.AccountID) (a core.Account, err error) {
+	err = queryOne(conn, "SELECT "+accountColumns+" FROM accounts WHERE id = ?", func(r *row) error {
+		a = scanAccount(r)
+		return nil
+	}, id)
+	return a, err
 }
 
 // ListAccounts implements core.Accounts.
 func (s *Store) ListAccounts(ctx context.Context) (rows []core.Account, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
-		return query(conn, "SELECT id, name, created_at FROM accounts ORDER BY id", func(r *row) error {
-			rows = append(rows, core.Account{ID: core.AccountID(r.int()), Name: r.text(), CreatedAt: r.time()})
+		return query(conn, "SELECT "+accountColumns+" FROM accounts ORDER BY id", func(r *row) error {
+			rows = append(rows, scanAccount(r))
 			return nil
 		})
 	})
 	return rows, named(err, "list accounts")
-}
-
-// InsertKey implements core.Accounts.
-func (s *Store) InsertKey(ctx context.Context, k core.AccessKey) error {
-	err := s.write(ctx, func(t *tx) error {
-		return exec(t.conn, `INSERT INTO access_keys
-			(id, account, principal, kind, sealed, token_hash, disabled, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			k.ID, k.Account, k.Principal, k.Kind, k.Sealed, k.TokenHash, k.Disabled, k.CreatedAt, k.ExpiresAt)
-	})
-	return named(err, "insert access key %s", k.ID)
-}
-
-// Key implements core.Accounts.
-func (s *Store) Key(ctx context.Context, id string) (k core.AccessKey, err error) {
-	err = s.read(ctx, func(conn *sqlite.Conn) error {
-		return queryOne(conn, `SELECT account, principal, kind, sealed, token_hash, disabled, created_at, expires_at
-			FROM access_keys WHERE id = ?`, func(r *row) error {
-			k = core.AccessKey{
-				ID: id, Account: core.AccountID(r.int()), Principal: r.text(), Kind: core.KeyKind(r.text()), Sealed: r.bytes(),
-				TokenHash: r.text(), Disabled: r.bool(), CreatedAt: r.time(), ExpiresAt: r.time(),
-			}
-			return nil
-		}, id)
-	})
-	return k, named(err, "access key %s", id)
 }
 
 // Setting implements core.Accounts.

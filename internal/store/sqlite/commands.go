@@ -30,14 +30,8 @@ func scanCommand(r *row) (c core.Command) {
 func (s *Store) InsertCommand(ctx context.Context, c core.Command, uniqueName bool) error {
 	err := s.write(ctx, func(t *tx) error {
 		if uniqueName {
-			var taken bool
-			err := query(t.conn, "SELECT EXISTS (SELECT 1 FROM commands WHERE account = ? AND name = ? AND region = ?)",
-				func(r *row) error { taken = r.bool(); return nil }, c.Account, c.Name, c.Region)
-			if err != nil {
+			if err := freeName(t.conn, &c); err != nil {
 				return err
-			}
-			if taken {
-				return fmt.Errorf("name %q: %w", c.Name, core.ErrTaken)
 			}
 		}
 		err := exec(t.conn, `INSERT INTO commands (id, account, region, name, description, type, resource_group, tags, created_at, updated_at,
@@ -51,6 +45,17 @@ func (s *Store) InsertCommand(ctx context.Context, c core.Command, uniqueName bo
 		return exec(t.conn, "INSERT INTO command_runs (command, runs) VALUES (?, 0)", c.ID)
 	})
 	return named(err, "insert command %s", c.ID)
+}
+
+// freeName returns core.ErrTaken if another command has the name.
+func freeName(conn *sqlite.Conn, c *core.Command) error {
+	var taken bool
+	err := query(conn, "SELECT EXISTS (SELECT 1 FROM commands WHERE account = ? AND name = ? AND region = ? AND id <> ?)",
+		func(r *row) error { taken = r.bool(); return nil }, c.Account, c.Name, c.Region, c.ID)
+	if err == nil && taken {
+		err = fmt.Errorf("name %q: %w", c.Name, core.ErrTaken)
+	}
+	return err
 }
 
 // Command implements core.Commands.
@@ -71,14 +76,22 @@ func readCommand(conn *sqlite.Conn, account core.AccountID, id core.ID) (c core.
 }
 
 // ChangeCommand implements core.Commands.
-func (s *Store) ChangeCommand(ctx context.Context, account core.AccountID, id core.ID, change func(*core.Command) error) error {
+func (s *Store) ChangeCommand(
+	ctx context.Context, account core.AccountID, id core.ID, uniqueName bool, change func(*core.Command) error,
+) error {
 	err := s.write(ctx, func(t *tx) error {
 		c, err := readCommand(t.conn, account, id)
 		if err != nil {
 			return err
 		}
+		before := c.Name
 		if err := change(&c); err != nil {
 			return err
+		}
+		if uniqueName && c.Name != before {
+			if err := freeName(t.conn, &c); err != nil {
+				return err
+			}
 		}
 		return exec(t.conn, `UPDATE commands SET region = ?, name = ?, description = ?, type = ?, resource_group = ?, tags = ?, updated_at = ?,
 				work_dir = ?, user = ?, launcher = ?, timeout = ?, params_enabled = ?, defaults = ?, sink_bucket = ?, sink_prefix = ?,
@@ -91,19 +104,22 @@ func (s *Store) ChangeCommand(ctx context.Context, account core.AccountID, id co
 }
 
 // DeleteCommands implements core.Commands.
-func (s *Store) DeleteCommands(ctx context.Context, account core.AccountID, ids []core.ID, check func(id core.ID, open int) error) error {
+func (s *Store) DeleteCommands(
+	ctx context.Context, account core.AccountID, ids []core.ID, check func(id core.ID, open, schedules int) error,
+) error {
 	ids = distinct(ids)
 	err := s.write(ctx, func(t *tx) error {
 		for _, id := range ids {
-			var open int
+			var open, schedules int
 			err := queryOne(t.conn, `SELECT (SELECT count(*) FROM invocations v INDEXED BY invocations_open
-					WHERE v.open > 0 AND v.account = c.account AND v.command = c.id)
+					WHERE v.open > 0 AND v.account = c.account AND v.command = c.id),
+					(SELECT count(*) FROM schedules s WHERE s.command = c.id)
 				FROM commands c WHERE c.id = ? AND c.account = ?`,
-				func(r *row) error { open = int(r.int()); return nil }, id, account)
+				func(r *row) error { open, schedules = int(r.int()), int(r.int()); return nil }, id, account)
 			if err != nil {
 				return fmt.Errorf("%s: %w", id, err)
 			}
-			if err := check(id, open); err != nil {
+			if err := check(id, open, schedules); err != nil {
 				return err
 			}
 			if err := exec(t.conn, "DELETE FROM commands WHERE id = ?", id); err != nil {

@@ -15,24 +15,29 @@ import (
 type tx struct {
 	conn *sqlite.Conn
 	// These run once for every task, so they are kept at hand.
-	insertTask, readTask, writeTask *sqlite.Stmt
+	insertTask, readTask, writeTask, insertEvent *sqlite.Stmt
 
 	moved  map[core.ID]*progress // by operations of this transaction
 	moving map[core.ID]*progress // by the operation under way
+
+	watched map[core.AccountID]bool // accounts with subscriptions; nil if they have to be looked up
 }
 
 // progress is what moves in an invocation's row while its tasks change.
 type progress struct {
-	core.Invocation             // Counts, StartedAt, EndedAt and UpdatedAt
+	core.Invocation             // ID, Account, Kind, Command, Outlet, Counts, StartedAt, EndedAt and UpdatedAt
 	stored          core.Counts // what the row says
+	class           class       // of stored
+	facets          []int64
 }
 
 func newTx(conn *sqlite.Conn) (*tx, error) {
 	t := &tx{conn: conn, moved: map[core.ID]*progress{}, moving: map[core.ID]*progress{}}
-	var errs [3]error
+	var errs [4]error
 	t.insertTask, errs[0] = conn.Prepare(insertTask)
 	t.readTask, errs[1] = conn.Prepare(readTask)
 	t.writeTask, errs[2] = conn.Prepare(writeTask)
+	t.insertEvent, errs[3] = conn.Prepare(insertEvent)
 	return t, errors.Join(errs[:]...)
 }
 
@@ -45,12 +50,14 @@ func (t *tx) progress(id core.ID) (*progress, error) {
 	if q := t.moved[id]; q != nil {
 		*p = *q
 	} else {
-		err := queryOne(t.conn, "SELECT account, counts, started_at, ended_at, updated_at FROM invocations WHERE id = ?",
+		err := queryOne(t.conn, `SELECT account, kind, command, outlet, counts, started_at, ended_at, updated_at, class, facets
+			FROM invocations WHERE id = ?`,
 			func(r *row) error {
-				p.ID, p.Account = id, core.AccountID(r.int())
+				p.ID, p.Account, p.Kind, p.Command = id, core.AccountID(r.int()), core.InvocationKind(r.int()), r.id()
+				p.Outlet = core.Outlet(r.int())
 				unpackCounts(r.bytes(), p.Counts[:])
 				p.StartedAt, p.EndedAt, p.UpdatedAt = r.time(), r.time(), r.time()
-				p.stored = p.Counts
+				p.stored, p.class, p.facets = p.Counts, class(r.int()), unpackFacets(r.bytes())
 				return nil
 			}, id)
 		if err != nil {
@@ -73,6 +80,7 @@ func (t *tx) drop() { clear(t.moving) }
 func (t *tx) forget() {
 	clear(t.moving)
 	clear(t.moved)
+	t.watched = nil // they may have been read in the transaction that is gone
 }
 
 // flush writes what was held back.
@@ -80,55 +88,28 @@ func (t *tx) flush() error {
 	if len(t.moved) == 0 {
 		return nil
 	}
-	sums := map[core.AccountID]*totals{}
+	sums := tally{}
 	for id, p := range t.moved {
-		err := exec(t.conn, "UPDATE invocations SET open = ?, counts = ?, started_at = ?, ended_at = ?, updated_at = ? WHERE id = ?",
-			p.Counts.Open(), packCounts(p.Counts[:]), p.StartedAt, p.EndedAt, p.UpdatedAt, id)
+		now := p.class.shaped(&p.Counts)
+		err := exec(t.conn, "UPDATE invocations SET class = ?, open = ?, counts = ?, started_at = ?, ended_at = ?, updated_at = ? WHERE id = ?",
+			int64(now), p.Counts.Open(), packCounts(p.Counts[:]), p.StartedAt, p.EndedAt, p.UpdatedAt, id)
 		if err != nil {
 			return err
 		}
-		if sums[p.Account] == nil {
-			sums[p.Account] = &totals{}
+		sums.add(p.facets, p.class, -1, &p.stored)
+		sums.add(p.facets, now, 1, &p.Counts)
+		if now == p.class {
+			continue
 		}
-		for s := range p.Counts {
-			sums[p.Account].tasks[s] += int64(p.Counts[s] - p.stored[s])
+		if err := unmark(t.conn, p.facets, p.class, id); err != nil {
+			return err
 		}
-	}
-	clear(t.moved)
-	for account, sum := range sums {
-		if err := t.addTotals(account, sum); err != nil {
+		if err := mark(t.conn, p.facets, now, id); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// totals is what an account's invocations and tasks sum up to.
-type totals struct {
-	invocations int
-	tasks       [core.NumStates]int64
-}
-
-func (t *tx) addTotals(account core.AccountID, more *totals) error {
-	sum, err := readTotals(t.conn, account)
-	if err != nil {
-		return err
-	}
-	sum.invocations += more.invocations
-	for s, n := range more.tasks {
-		sum.tasks[s] += n
-	}
-	return exec(t.conn, "INSERT OR REPLACE INTO account_totals (account, invocations, tasks) VALUES (?, ?, ?)",
-		account, sum.invocations, packCounts(sum.tasks[:]))
-}
-
-func readTotals(conn *sqlite.Conn, account core.AccountID) (sum totals, err error) {
-	err = query(conn, "SELECT invocations, tasks FROM account_totals WHERE account = ?", func(r *row) error {
-		sum.invocations = int(r.int())
-		unpackCounts(r.bytes(), sum.tasks[:])
-		return nil
-	}, account)
-	return sum, err
+	clear(t.moved)
+	return sums.write(t.conn)
 }
 
 // packCounts writes a varint for each state, without the zeros at the end. States are only ever added at the end, so that old rows stay

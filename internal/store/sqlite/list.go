@@ -51,6 +51,18 @@ func (l *listing) tagKeys(column string, keys []string) {
 	}
 }
 
+// choices adds the condition that a column holds one tag of each choice.
+func (l *listing) choices(column string, choices []core.Choice) {
+	for _, c := range choices {
+		if len(c.Values) == 0 {
+			l.tagKeys(column, []string{c.Key})
+			continue
+		}
+		l.and("EXISTS (SELECT 1 FROM json_each("+column+") e WHERE e.value ->> 0 = ? AND e.value ->> 1 IN (SELECT value FROM json_each(?)))",
+			c.Key, jsonList(c.Values))
+	}
+}
+
 // pattern adds the condition that a column matches.
 func (l *listing) pattern(column string, p core.Pattern) {
 	if p.Text == "" {
@@ -126,6 +138,16 @@ func (l *listing) page(conn *sqlite.Conn, columns, order string, p core.Page, vi
 	}
 	args := append(l.args[:len(l.args):len(l.args)], p.Limit, offset)
 	return query(conn, l.query(columns, " ORDER BY "+order+" LIMIT ? OFFSET ?"), visit, args...)
+}
+
+// countedPage is pageByKey that also counts all rows, if the page asks for it.
+func (l *listing) countedPage(conn *sqlite.Conn, columns, key string, p core.Page, total *int, visit func(*row) error) (err error) {
+	if p.Count {
+		if *total, err = l.count(conn); err != nil {
+			return err
+		}
+	}
+	return l.pageByKey(conn, columns, key, p, visit)
 }
 
 // pageByKey is page for a listing by an integer key, newest first.

@@ -19,6 +19,9 @@ var migrations embed.FS
 // ErrNewer says that the database was written by a newer version of this program.
 var ErrNewer = errors.New("database belongs to a newer version")
 
+// firstMarks is the number of the file after which all invocations have to be marked.
+const firstMarks = 8
+
 // migrate applies the numbered files of migrations/ that the database has not seen, each in a transaction of its own. The number of
 // the last one is the database's user_version.
 func migrate(conn *sqlite.Conn, files fs.FS) error {
@@ -60,6 +63,11 @@ func apply(conn *sqlite.Conn, files fs.FS, name string, number int) (err error) 
 	defer end(&err)
 	if err := sqlitex.ExecuteScript(conn, string(script), nil); err != nil {
 		return err
+	}
+	if number == firstMarks {
+		if err := markAll(conn); err != nil {
+			return err
+		}
 	}
 	return sqlitex.ExecuteTransient(conn, fmt.Sprintf("PRAGMA user_version = %d", number), nil)
 }

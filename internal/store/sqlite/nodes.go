@@ -12,7 +12,7 @@ import (
 const (
 	nodeColumns = `n.key, n.account, n.id, n.name, n.region, n.public_key, n.registration, n.registered_at, n.updated_at, n.removed_at,
 		n.hostname, n.platform, n.os_name, n.kernel, n.arch, n.machine_id, n.boot_id, n.zone, n.private_ip, n.public_ip, n.agent,
-		n.features, n.resource_group, n.tags, s.at`
+		n.features, n.resource_group, n.tags, n.install_asked_at, s.at`
 	fromNodes = "nodes n CROSS JOIN seen s ON s.node = n.key"
 )
 
@@ -23,7 +23,7 @@ func scanNode(r *row) (n core.Node) {
 	n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch = r.text(), core.Platform(r.text()), r.text(), r.text(), r.text()
 	n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP, n.Agent = r.text(), r.text(), r.text(), r.text(), r.text(), r.text()
 	r.json(&n.Features)
-	n.ResourceGroup, n.Tags, n.LastSeen = r.text(), r.tags(), r.time()
+	n.ResourceGroup, n.Tags, n.InstallAskedAt, n.LastSeen = r.text(), r.tags(), r.time(), r.time()
 	return n
 }
 
@@ -40,11 +40,11 @@ func insertNode(conn *sqlite.Conn, n *core.Node) (core.NodeKey, error) {
 	_, generated := core.ParseID(n.ID)
 	err := exec(conn, `INSERT INTO nodes (account, id, generated, name, region, public_key, registration, registered_at, updated_at,
 			removed_at, hostname, platform, os_name, kernel, arch, machine_id, boot_id, zone, private_ip, public_ip, agent, features,
-			resource_group, tags)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			resource_group, tags, install_asked_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		n.Account, n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt, n.UpdatedAt,
 		n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP,
-		n.Agent, n.Features, n.ResourceGroup, n.Tags)
+		n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt)
 	if err != nil {
 		return 0, err
 	}
@@ -65,10 +65,11 @@ func (s *Store) ChangeNode(ctx context.Context, key core.NodeKey, change func(*c
 		_, generated := core.ParseID(n.ID)
 		err = exec(t.conn, `UPDATE nodes SET id = ?, generated = ?, name = ?, region = ?, public_key = ?, registration = ?, registered_at = ?,
 				updated_at = ?, removed_at = ?, hostname = ?, platform = ?, os_name = ?, kernel = ?, arch = ?, machine_id = ?, boot_id = ?,
-				zone = ?, private_ip = ?, public_ip = ?, agent = ?, features = ?, resource_group = ?, tags = ? WHERE key = ?`,
+				zone = ?, private_ip = ?, public_ip = ?, agent = ?, features = ?, resource_group = ?, tags = ?,
+				install_asked_at = ? WHERE key = ?`,
 			n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt,
 			n.UpdatedAt, n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID,
-			n.Zone, n.PrivateIP, n.PublicIP, n.Agent, n.Features, n.ResourceGroup, n.Tags, key)
+			n.Zone, n.PrivateIP, n.PublicIP, n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt, key)
 		if err != nil {
 			return err
 		}
@@ -165,6 +166,10 @@ func listNodes(f *core.NodeFilter) *listing {
 	}
 	l.text("n.resource_group", f.ResourceGroup)
 	l.tags("n.tags", f.Tags)
+	l.tagKeys("n.tags", f.TagKeys)
+	if f.NoTagKey != "" {
+		l.and("NOT EXISTS (SELECT 1 FROM json_each(n.tags) e WHERE e.value ->> 0 = ?)", f.NoTagKey)
+	}
 	if !f.Removed {
 		l.and("n.removed_at IS NULL")
 	}
@@ -191,12 +196,15 @@ func (s *Store) SetLastSeen(ctx context.Context, seen map[core.NodeKey]time.Time
 func (s *Store) NodeLoads(ctx context.Context, keys []core.NodeKey) (map[core.NodeKey]core.NodeLoad, error) {
 	loads := make(map[core.NodeKey]core.NodeLoad, len(keys))
 	err := s.read(ctx, func(conn *sqlite.Conn) error {
+		var open int64
+		err := queryOne(conn, countOpenInvocations, func(r *row) error { open = r.int(); return nil })
+		if err != nil {
+			return err
+		}
 		for _, key := range keys {
-			load, err := nodeLoad(conn, key)
-			if err != nil {
+			if loads[key], err = nodeLoad(conn, key, open); err != nil {
 				return err
 			}
-			loads[key] = load
 		}
 		return nil
 	})
@@ -204,24 +212,37 @@ func (s *Store) NodeLoads(ctx context.Context, keys []core.NodeKey) (map[core.No
 }
 
 const (
-	countTasksOfNode = "SELECT count(*) FROM parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ?"
-	countOpenOfNode  = `SELECT count(*) FROM invocations v INDEXED BY invocations_open
+	countOpenInvocations = "SELECT count(*) FROM invocations v INDEXED BY invocations_open WHERE v.open > 0"
+	// The latest one is the one with the greatest id, of whatever kind.
+	countTasksOfNode = `SELECT count(*), max(t.invocation) FROM parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ?`
+	// Two ways to the same counts. One looks at all tasks of the node, the other for its tasks in all open invocations.
+	countOpenAmongTasks = `SELECT count(*), total(t.state = ?) FROM parts p CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = p.id AND t.node = ?
+		WHERE t.state < ?`
+	countOpenOfNode = `SELECT count(*), total(t.state = ?) FROM invocations v INDEXED BY invocations_open
 		CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = v.part AND t.node = ? AND t.invocation = v.id
 		WHERE v.open > 0 AND t.state < ?`
-	lastOfNode = `SELECT o.created_at FROM parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ?
-		CROSS JOIN orders o ON o.invocation = t.invocation ORDER BY p.id DESC, t.invocation DESC LIMIT 1`
 )
 
-func nodeLoad(conn *sqlite.Conn, key core.NodeKey) (load core.NodeLoad, err error) {
-	err = query(conn, countTasksOfNode, func(r *row) error { load.Finished = int(r.int()); return nil }, key)
-	if err != nil || load.Finished == 0 {
+// nodeLoad counts the tasks of a node, while so many invocations are open.
+func nodeLoad(conn *sqlite.Conn, key core.NodeKey, open int64) (load core.NodeLoad, err error) {
+	var tasks, latest int64
+	err = queryOne(conn, countTasksOfNode, func(r *row) error { tasks, latest = r.int(), r.int(); return nil }, key)
+	if err != nil || tasks == 0 {
 		return load, err
 	}
-	err = query(conn, countOpenOfNode, func(r *row) error { load.Active = int(r.int()); return nil }, key, int(core.Succeeded))
+	text := countOpenOfNode
+	if tasks < open {
+		text = countOpenAmongTasks
+	}
+	err = queryOne(conn, text, func(r *row) error {
+		active, standing := int(r.int()), int(r.int())
+		load.Finished = int(tasks) - active
+		load.Active = active - standing // a task that waits for its time is not in progress
+		return nil
+	}, int(core.Scheduled), key, int(core.Succeeded))
 	if err != nil {
 		return load, err
 	}
-	load.Finished -= load.Active
-	err = query(conn, lastOfNode, func(r *row) error { load.LastInvoked = r.time(); return nil }, key)
+	err = query(conn, "SELECT created_at FROM orders WHERE invocation = ?", func(r *row) error { load.LastInvoked = r.time(); return nil }, latest)
 	return load, err
 }

@@ -57,8 +57,13 @@ func TestPlans(t *testing.T) {
 		return l.query(commandColumns, " ORDER BY c.id DESC"+order), l.args
 	}
 	invocations := func(f core.InvocationFilter) (string, []any) {
-		l := listInvocations(&f)
+		l := listPlain(&f)
 		return l.query(invocationColumns, " ORDER BY v.id DESC"+order), l.args
+	}
+	marks := func(from string, also ...[]int64) func() (string, []any) {
+		l := (&found{place{1, 2}, also}).listing(from)
+		l.and("m.invocation < ?", 9)
+		return func() (string, []any) { return l.query("m.invocation", " ORDER BY m.invocation DESC"+order), l.args }
 	}
 	tagged := func(kind core.Kind, f core.TaggedFilter) func() (string, []any) {
 		return func() (string, []any) {
@@ -75,23 +80,29 @@ func TestPlans(t *testing.T) {
 		return l.query("v.id, v.part, v.counts", " ORDER BY v.id DESC"+order), l.args
 	}
 	inside := func(f core.TaskFilter) (string, []any) {
-		l := (&taskWalk{f: &f}).tasks(&visited{id: 7, part: 1}, 5)
+		l := (&taskWalk{f: &f}).tasks(&visited{at: core.Cursor{A: 7}, part: 1}, 5)
 		return l.query(taskColumnsOutput, " ORDER BY t.idx"+order), l.args
 	}
-	indexed := func(l *listing, by string, f core.TaskFilter) (string, []any) {
-		l.ofInvocation(&f)
-		return l.query("t.invocation, t.idx", " ORDER BY "+by+order), l.args
-	}
 	byNode := func(f core.TaskFilter) (string, []any) {
-		l, by := tasksByNode(&f)
-		return indexed(l, by, f)
+		l := nodeListing(1, core.KindOnce, orders(&f))
+		l.ofInvocation(&f)
+		l.and("p.first <= ? AND t.invocation <= ? AND (t.invocation < ? OR t.idx > ?)", 1, 1, 1, 1)
+		return l.query("t.invocation, t.idx", " ORDER BY "+nodeOrder+order), l.args
 	}
 	byName := func(f core.TaskFilter) (string, []any) {
-		l, by := tasksByName(&f)
-		return indexed(l, by, f)
+		l := listByName(&f)
+		return l.query("t.invocation, t.idx", " ORDER BY t.invocation DESC, t.idx"+order), l.args
 	}
 	text := func(s string, args ...any) func() (string, []any) {
 		return func() (string, []any) { return s, args }
+	}
+	schedules := func(f core.ScheduleFilter) func() (string, []any) {
+		l := listSchedules(&f)
+		return text(l.query(scheduleColumns, " ORDER BY id DESC"+order), l.args...)
+	}
+	firings := func(f core.FiringFilter) func() (string, []any) {
+		l := listFirings(&f)
+		return text(l.query(firingColumns, " ORDER BY id DESC"+order), l.args...)
 	}
 	tests := []struct {
 		name  string
@@ -112,6 +123,14 @@ func TestPlans(t *testing.T) {
 			uses: []string{"rowid=?"}, sorts: true,
 		},
 		{name: "nodes", query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1}) }, uses: []string{"nodes_account (account=?)"}},
+		{
+			name: "free nodes", query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, NoTagKey: "cluster"}) },
+			uses: []string{"nodes_account (account=?)"},
+		},
+		{
+			name: "nodes with a tag", query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, TagKeys: []string{"cluster"}}) },
+			uses: []string{"nodes_account (account=?)"},
+		},
 		{
 			name:  "nodes by id",
 			query: func() (string, []any) { return nodes(core.NodeFilter{Account: 1, IDs: []string{"a", "b"}}) },
@@ -162,46 +181,25 @@ func TestPlans(t *testing.T) {
 			uses:  []string{"invocations_account (account=?)"},
 		},
 		{
-			name:  "invocations by id",
-			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, IDs: []core.ID{1, 2}}) },
-			uses:  []string{"rowid=?"}, sorts: true,
-		},
-		{
-			name:  "invocations of a command",
-			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, Commands: []core.ID{1}}) },
-			uses:  []string{"invocations_command (command=?)"},
-		},
-		{
-			name:  "invocations by name",
-			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, CommandName: "a"}) },
-			uses:  []string{"invocations_name (account=? AND name=?)"},
-		},
-		{
-			name:  "open invocations",
-			query: func() (string, []any) { return invocations(core.InvocationFilter{Account: 1, Open: true}) },
-			uses:  []string{"invocations_open (account=?)"},
-		},
-		{
-			name: "invocations of nodes",
+			name: "invocations by id",
 			query: func() (string, []any) {
-				return invocations(core.InvocationFilter{Account: 1, Nodes: []core.NodeKey{1, 2}})
+				l, err := listNamed(nil, &core.InvocationFilter{Account: 1, IDs: []core.ID{1, 2}, Nodes: []core.NodeKey{3}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l.query(invocationColumns, " ORDER BY v.id DESC"+order), l.args
 			},
-			uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}, sorts: true,
+			uses: []string{"rowid=?", "tasks_node (part=? AND node=? AND invocation=?"}, sorts: true,
+		},
+		{name: "marks", query: marks("marks m"), uses: []string{"PRIMARY KEY (facet=? AND class=? AND invocation<?)"}},
+		{
+			name: "marks of two facets", query: marks("marks m", []int64{1, 2}),
+			uses: []string{"m USING PRIMARY KEY (facet=? AND class=? AND invocation<?)", "x USING PRIMARY KEY (facet=? AND class=? AND invocation=?)"},
 		},
 		{
 			name:  "tasks of an account",
 			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1}) },
 			uses:  []string{"invocations_account (account=?"},
-		},
-		{
-			name:  "tasks of a command",
-			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, Commands: []core.ID{1}}) },
-			uses:  []string{"invocations_command (command=?"},
-		},
-		{
-			name:  "running tasks",
-			query: func() (string, []any) { return walk(core.TaskFilter{Account: 1, States: []core.State{core.Running}}) },
-			uses:  []string{"invocations_open (account=?"},
 		},
 		{
 			name:  "tasks of invocations",
@@ -221,12 +219,7 @@ func TestPlans(t *testing.T) {
 		{
 			name:  "tasks of a node",
 			query: func() (string, []any) { return byNode(core.TaskFilter{Account: 1, Nodes: []core.NodeKey{1}}) },
-			uses:  []string{"COVERING INDEX tasks_node (part=? AND node=?)"},
-		},
-		{
-			name:  "tasks of nodes",
-			query: func() (string, []any) { return byNode(core.TaskFilter{Account: 1, Nodes: []core.NodeKey{1, 2}}) },
-			uses:  []string{"COVERING INDEX tasks_node (part=? AND node=?)"}, sorts: true,
+			uses:  []string{"COVERING INDEX tasks_node (part=? AND node=? AND invocation<?)"},
 		},
 		{
 			name: "tasks by name",
@@ -235,9 +228,29 @@ func TestPlans(t *testing.T) {
 			},
 			uses: []string{"PRIMARY KEY (invocation=? AND idx=?)"}, sorts: true,
 		},
+		{name: "schedules", query: schedules(core.ScheduleFilter{Account: 1}), uses: []string{"schedules_account (account=?)"}},
+		{
+			name: "schedules of a command", query: schedules(core.ScheduleFilter{Account: 1, Commands: []core.ID{1}}),
+			uses: []string{"schedules_command (command=?)"},
+		},
+		{name: "due schedules", query: text(selectDue, 1, 9), uses: []string{"schedules_next (next<?)"}},
+		{name: "next schedule", query: text(nextDue, 1), uses: []string{"COVERING INDEX schedules_next (next>?)"}},
+		{name: "next claim", query: text(nextClaim, 1), uses: []string{"COVERING INDEX schedules_next (next<?)"}},
+		{name: "firings", query: firings(core.FiringFilter{Account: 1}), uses: []string{"firings_account (account=?)"}},
+		{
+			name: "firings of a schedule", query: firings(core.FiringFilter{Account: 1, Schedules: []core.ID{1}}),
+			uses: []string{"firings_schedule (schedule=?)"},
+		},
+		{name: "old firings", query: text(oldFirings, 1, 9), uses: []string{"rowid<?"}},
+		{name: "oldest firing", query: text(oldestOfOne, 1), uses: []string{"COVERING INDEX firings_schedule (schedule=?)"}},
+		{name: "due deliveries", query: text(dueDeliveries, 1, 9), uses: []string{"deliveries_next_try (next_try<?)"}},
+		{
+			name: "deliveries of tasks", query: text(deliveriesOf, jsonTasks([]core.TaskID{{Invocation: 1, Index: 2}})),
+			uses: []string{"PRIMARY KEY (invocation=? AND idx=?)"},
+		},
 		{name: "tasks of a node counted", query: text(countTasksOfNode, 1), uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}},
 		{
-			name: "open tasks of a node counted", query: text(countOpenOfNode, 1, 6),
+			name: "open tasks of a node counted", query: text(countOpenOfNode, 1, 1, 6),
 			uses: []string{"tasks_node (part=? AND node=? AND invocation=?)"},
 		},
 		{
@@ -245,7 +258,6 @@ func TestPlans(t *testing.T) {
 			uses: []string{"COVERING INDEX invocations_account (account=?)"},
 		},
 		{name: "old invocations", query: text(oldInvocations, 1, 9), uses: []string{"invocations_account (account=? AND rowid<?)"}},
-		{name: "latest task of a node", query: text(lastOfNode, 1), uses: []string{"COVERING INDEX tasks_node (part=? AND node=?)"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -253,9 +265,11 @@ func TestPlans(t *testing.T) {
 			steps := plan(t, s, q, args)
 			all := strings.Join(steps, "\n")
 			for _, step := range steps {
-				// parts has a row for every hundred thousand tasks; j and json_each are parameters; few invocations are open.
+				// parts has a row for every hundred thousand tasks; j and json_each are parameters; e is the tags of one
+				// row; few invocations are open.
 				scan, ok := strings.CutPrefix(step, "SCAN ")
-				if ok && !strings.HasPrefix(scan, "p") && !strings.HasPrefix(scan, "j") && !strings.Contains(scan, "invocations_open") {
+				if ok && !strings.HasPrefix(scan, "p") && !strings.HasPrefix(scan, "j") && !strings.HasPrefix(scan, "e ") &&
+					!strings.Contains(scan, "invocations_open") {
 					t.Errorf("reads a whole table: %s", step)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 
 const (
 	nthInvocation  = "SELECT v.id FROM invocations v INDEXED BY invocations_account WHERE v.account = ? ORDER BY v.id DESC LIMIT 1 OFFSET ?"
-	oldInvocations = `SELECT v.id, v.part, v.counts FROM invocations v INDEXED BY invocations_account
+	oldInvocations = `SELECT v.id, v.part, v.counts, v.class, v.facets FROM invocations v INDEXED BY invocations_account
 		WHERE v.account = ? AND v.id < ? AND v.open = 0 ORDER BY v.id`
 )
 
@@ -29,19 +29,16 @@ func (s *Store) DeleteInvocations(ctx context.Context, account core.AccountID, b
 		if err != nil || len(old) == 0 {
 			return err
 		}
-		var sum totals
+		sums := tally{}
 		for i := range old {
 			v := &old[i]
 			if err := deleteInvocation(t.conn, v); err != nil {
 				return err
 			}
-			sum.invocations--
-			for state, n := range v.counts {
-				sum.tasks[state] -= int64(n)
-			}
-			ids = append(ids, core.ID(v.id))
+			sums.add(v.facets, v.class, -1, &v.counts)
+			ids = append(ids, core.ID(v.at.A))
 		}
-		return t.addTotals(account, &sum)
+		return sums.write(t.conn)
 	})
 	if err != nil {
 		return nil, named(err, "delete invocations before %s", before)
@@ -49,44 +46,54 @@ func (s *Store) DeleteInvocations(ctx context.Context, account core.AccountID, b
 	return ids, nil
 }
 
+// ended is an invocation to delete.
+type ended struct {
+	visited
+	class  class
+	facets []int64
+}
+
 // endedBefore finds the oldest invocations that have ended, until they and their tasks are most rows or more.
-func endedBefore(conn *sqlite.Conn, account core.AccountID, before core.ID, most int) (old []visited, err error) {
+func endedBefore(conn *sqlite.Conn, account core.AccountID, before core.ID, most int) (old []ended, err error) {
 	rows := 0
 	err = query(conn, oldInvocations, func(r *row) error {
 		if rows >= most {
 			return errStop
 		}
-		v := visited{id: r.int(), part: r.int()}
-		unpackCounts(r.bytes(), v.counts[:])
+		v := ended{visited: scanVisited(r), class: class(r.int()), facets: unpackFacets(r.bytes())}
 		old = append(old, v)
-		rows += 1 + sumStates(v.counts[:], nil)
+		rows += 1 + v.counts.Total()
 		return nil
 	}, account, before)
 	return old, err
 }
 
-func deleteInvocation(conn *sqlite.Conn, v *visited) error {
+func deleteInvocation(conn *sqlite.Conn, v *ended) error {
 	for _, text := range []string{
 		"DELETE FROM tasks WHERE invocation = ?",
+		"DELETE FROM deliveries WHERE invocation = ?",
 		"DELETE FROM orders WHERE invocation = ?",
 		"DELETE FROM invocations WHERE id = ?",
 		"INSERT INTO removed (invocation) VALUES (?)",
 	} {
-		if err := exec(conn, text, v.id); err != nil {
+		if err := exec(conn, text, v.at.A); err != nil {
 			return err
 		}
 	}
-	return leavePart(conn, v.part, sumStates(v.counts[:], nil))
+	if err := unmark(conn, v.facets, v.class, core.ID(v.at.A)); err != nil {
+		return err
+	}
+	return leavePart(conn, v.part, v.counts.Total())
 }
 
 // leavePart takes tasks out of a part. One that is empty and no longer grows would only cost every listing by node a look: it goes, and
-// the next one takes over its ids.
+// the next one of its kind takes over its ids.
 func leavePart(conn *sqlite.Conn, part int64, tasks int) error {
 	if err := exec(conn, "UPDATE parts SET tasks = tasks - ? WHERE id = ?", tasks, part); err != nil {
 		return err
 	}
 	var first, next int64
-	err := query(conn, `SELECT p.first, (SELECT min(q.id) FROM parts q WHERE q.id > p.id) FROM parts p WHERE p.id = ? AND p.tasks = 0`,
+	err := query(conn, `SELECT p.first, (SELECT min(q.id) FROM parts q WHERE q.kind = p.kind AND q.id > p.id) FROM parts p WHERE p.id = ? AND p.tasks = 0`,
 		func(r *row) error { first, next = r.int(), r.int(); return nil }, part)
 	if err != nil || next == 0 {
 		return err

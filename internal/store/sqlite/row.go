@@ -169,6 +169,16 @@ func (b *binder) set(v any) {
 		b.json(v, len(v) == 0)
 	case []string:
 		b.json(v, len(v) == 0)
+	case *core.ParamStyle:
+		b.json(v, *v == core.ParamStyle{})
+	case *core.File:
+		b.json(v, v == nil)
+	case []core.ID:
+		b.json(v, len(v) == 0)
+	case core.SessionEncryption:
+		b.json(v, v == core.SessionEncryption{})
+	case []core.DeadLetter:
+		b.json(v, len(v) == 0)
 	case []netip.Prefix:
 		b.json(v, len(v) == 0)
 	default:

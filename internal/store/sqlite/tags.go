@@ -55,6 +55,7 @@ func (c *carrier) listing(f *core.TaggedFilter) *listing {
 	among(l, c.key, f.Keys)
 	l.tags(c.tags, f.Tags)
 	l.tagKeys(c.tags, f.TagKeys)
+	l.choices(c.tags, f.Choices)
 	if c.exists != "" {
 		l.and(c.exists)
 	}
@@ -83,6 +84,12 @@ func (s *Store) ChangeTags(
 			if err := exec(t.conn, c.update, tags, key); err != nil {
 				return err
 			}
+			if kind != core.KindInvocation {
+				continue
+			}
+			if err := remark(t.conn, core.ID(key)); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -99,16 +106,27 @@ func (s *Store) ListTagged(ctx context.Context, kind core.Kind, f core.TaggedFil
 	if c.id != "" {
 		columns += ", " + c.id
 	}
+	scan := func(r *row) error {
+		t := core.Tagged{Key: r.int(), Tags: r.tags()}
+		if c.id != "" {
+			t.ID = r.text()
+		} else {
+			t.ID = core.ID(t.Key).String()
+		}
+		rows = append(rows, t)
+		return nil
+	}
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
-		return c.listing(&f).pageByKey(conn, columns, c.key, p, func(r *row) error {
-			t := core.Tagged{Key: r.int(), Tags: r.tags()}
-			if c.id != "" {
-				t.ID = r.text()
-			} else {
-				t.ID = core.ID(t.Key).String()
-			}
-			rows = append(rows, t)
-			return nil
+		lists := tagChoices(&f)
+		if kind != core.KindInvocation || f.Account == 0 || len(f.Keys) > 0 || len(lists) == 0 {
+			return c.listing(&f).pageByKey(conn, columns, c.key, p, scan)
+		}
+		found, err := newSearch(conn, lists, func(class) bool { return true })
+		if err != nil {
+			return err
+		}
+		return page(found.lanes(false), p, func(v *visited) error {
+			return query(conn, "SELECT "+columns+" FROM "+c.from+" WHERE "+c.key+" = ?", scan, v.at.A)
 		})
 	})
 	return rows, named(err, "list tagged")

@@ -13,13 +13,16 @@ import (
 
 // ListTasks implements core.Tasks.
 //
-// A listing by names or by nodes finds its rows in an index. Every other one walks the invocations that match, newest first, and takes
-// the tasks of each; the counts in their rows tell which of them hold nothing that matches or lie before the page as a whole, and what
-// the total is.
+// A listing by names or by nodes finds its rows in an index. Every other one walks the invocations that hold tasks that match, newest first,
+// and takes these of each; the counts in their rows tell which of them lie before the page as a whole, and totals what there are in all.
 func (s *Store) ListTasks(ctx context.Context, f core.TaskFilter, p core.Page) (rows []core.Task, total int, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
-		if len(f.IDs) > 0 || len(f.Nodes) > 0 && len(f.Invocations) == 0 {
-			rows, total, err = indexedTasks(conn, &f, p)
+		switch {
+		case len(f.IDs) > 0:
+			rows, total, err = tasksByName(conn, &f, p)
+			return err
+		case len(f.Nodes) > 0 && len(f.Invocations) == 0:
+			rows, total, err = tasksByNode(conn, &f, p)
 			return err
 		}
 		w := taskWalk{conn: conn, f: &f}
@@ -75,25 +78,25 @@ func stateMask(states []core.State) int64 {
 // ofInvocation adds the conditions on a task's invocation.
 func (l *listing) ofInvocation(f *core.TaskFilter) {
 	l.account("v.account", f.Account)
+	l.kinds(f.Kinds)
+	l.schedules(f.Schedules)
 	among(l, "v.id", f.Invocations)
 	among(l, "v.command", f.Commands)
-	if f.ResourceGroup != "" || len(f.Tags) > 0 {
-		l.from += " CROSS JOIN orders o ON o.invocation = v.id"
-		l.text("o.resource_group", f.ResourceGroup)
-		l.tags("o.tags", f.Tags)
-	}
+	l.text("o.resource_group", f.ResourceGroup)
+	l.tags("o.tags", f.Tags)
 }
 
-// indexedTasks first finds the names of the tasks of a page, which takes an index alone, and then reads the rows.
-func indexedTasks(conn *sqlite.Conn, f *core.TaskFilter, p core.Page) (rows []core.Task, total int, err error) {
-	l, order := tasksByName(f)
-	if len(f.IDs) == 0 {
-		l, order = tasksByNode(f)
+// orders is what has to be joined for ofInvocation.
+func orders(f *core.TaskFilter) string {
+	if f.ResourceGroup != "" || len(f.Tags) > 0 {
+		return joinOrders
 	}
-	l.ofInvocation(f)
-	if len(f.States) > 0 {
-		l.and("(1 << t.state) & ?", stateMask(f.States))
-	}
+	return ""
+}
+
+// tasksByName lists named tasks.
+func tasksByName(conn *sqlite.Conn, f *core.TaskFilter, p core.Page) (rows []core.Task, total int, err error) {
+	l := listByName(f)
 	if p.Count {
 		if total, err = l.count(conn); err != nil {
 			return nil, 0, err
@@ -102,45 +105,56 @@ func indexedTasks(conn *sqlite.Conn, f *core.TaskFilter, p core.Page) (rows []co
 	if p.After != nil {
 		l.and("t.invocation <= ? AND (t.invocation < ? OR t.idx > ?)", p.After.A, p.After.A, p.After.B)
 	}
-	var names [][2]int64
-	err = l.page(conn, "t.invocation, t.idx", order, p, func(r *row) error {
-		names = append(names, [2]int64{r.int(), r.int()})
-		return nil
+	err = l.page(conn, columns(f), "t.invocation DESC, t.idx", p, func(r *row) error {
+		rows = append(rows, core.Task{})
+		return scanTask(r, &rows[len(rows)-1])
 	})
+	return rows, total, err
+}
+
+func listByName(f *core.TaskFilter) *listing {
+	l := &listing{
+		from: `json_each(?) j CROSS JOIN tasks t ON t.invocation = j.value ->> 0 AND t.idx = j.value ->> 1
+			CROSS JOIN invocations v ON v.id = t.invocation` + orders(f),
+		args: []any{jsonTasks(f.IDs)},
+	}
+	among(l, "+t.node", f.Nodes)
+	l.ofInvocation(f)
+	l.states(f.States)
+	return l
+}
+
+// tasksByNode lists the tasks of nodes. It first finds the names of the tasks of a page, which takes an index alone, and then reads the rows.
+func tasksByNode(conn *sqlite.Conn, f *core.TaskFilter, p core.Page) (rows []core.Task, total int, err error) {
+	restrict := func(l *listing) {
+		l.ofInvocation(f)
+		l.states(f.States)
+	}
+	if p.Count {
+		if total, err = countOnNodes(conn, f.Nodes, f.Kinds, "count(*)", orders(f), restrict); err != nil {
+			return nil, 0, err
+		}
+	}
+	lanes, err := nodeLanes(conn, f.Nodes, f.Kinds, orders(f), restrict, false)
 	if err != nil {
 		return nil, 0, err
 	}
 	text := "SELECT " + columns(f) + " FROM tasks t WHERE t.invocation = ? AND t.idx = ?"
-	for _, n := range names {
-		if rows, err = readTasks(conn, rows, text, n[0], n[1]); err != nil {
-			return nil, 0, err
-		}
-	}
-	return rows, total, nil
+	err = page(lanes, p, func(v *visited) (err error) {
+		rows, err = readTasks(conn, rows, text, v.at.A, v.at.B)
+		return err
+	})
+	return rows, total, err
 }
 
-func tasksByName(f *core.TaskFilter) (l *listing, order string) {
-	ids := sortTasks(f.IDs)
+// jsonTasks is a list of tasks as a parameter of json_each, each as its invocation and index.
+func jsonTasks(ids []core.TaskID) string {
+	ids = sortTasks(ids)
 	names := make([][2]uint64, len(ids))
 	for i, id := range ids {
 		names[i] = [2]uint64{uint64(id.Invocation), uint64(id.Index)}
 	}
-	l = &listing{
-		from: `json_each(?) j CROSS JOIN tasks t ON t.invocation = j.value ->> 0 AND t.idx = j.value ->> 1
-			CROSS JOIN invocations v ON v.id = t.invocation`,
-		args: []any{jsonList(names)},
-	}
-	among(l, "+t.node", f.Nodes)
-	return l, "t.invocation DESC, t.idx"
-}
-
-func tasksByNode(f *core.TaskFilter) (l *listing, order string) {
-	const from = "parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ? CROSS JOIN invocations v ON v.id = t.invocation"
-	if len(f.Nodes) == 1 {
-		return &listing{from: from, args: []any{f.Nodes[0]}}, "p.id DESC, t.invocation DESC, t.idx"
-	}
-	return &listing{from: "json_each(?) j CROSS JOIN parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = j.value " +
-		"CROSS JOIN invocations v ON v.id = t.invocation", args: []any{jsonList(distinct(f.Nodes))}}, "t.invocation DESC, t.idx"
+	return jsonList(names)
 }
 
 // taskWalk lists the tasks of the invocations that match a filter, newest first.
@@ -149,28 +163,48 @@ type taskWalk struct {
 	f    *core.TaskFilter
 }
 
-// visited is what a walk needs of an invocation.
-type visited struct {
-	id, part int64
-	counts   core.Counts
+// invocations calls visit for the invocations up to the newest wanted, until visit returns errStop.
+func (w *taskWalk) invocations(newest int64, wanted int, visit func(*visited) error) error {
+	if w.plain() {
+		l := w.listing(newest)
+		return query(w.conn, l.query("v.id, v.part, v.counts", " ORDER BY v.id DESC"), func(r *row) error {
+			v := scanVisited(r)
+			return visit(&v)
+		}, l.args...)
+	}
+	s, err := w.search()
+	if err != nil {
+		return err
+	}
+	after := start
+	if newest != math.MaxInt64 {
+		after.A = newest + 1
+	}
+	return merge(s.lanes(true), after, wanted, visit)
 }
 
-// invocations calls visit for the invocations up to the newest wanted, until visit returns errStop.
-func (w *taskWalk) invocations(newest int64, visit func(*visited) error) error {
-	l := w.listing(newest)
-	return query(w.conn, l.query("v.id, v.part, v.counts", " ORDER BY v.id DESC"), func(r *row) error {
-		v := visited{id: r.int(), part: r.int()}
-		unpackCounts(r.bytes(), v.counts[:])
-		return visit(&v)
-	}, l.args...)
+// plain reports whether invocations are found without marks: they are named, or of any state.
+func (w *taskWalk) plain() bool {
+	f := w.f
+	return len(f.Invocations) > 0 || f.Account == 0 ||
+		len(f.Commands)+len(f.Schedules)+len(f.Tags)+len(f.States) == 0 && f.ResourceGroup == ""
+}
+
+// search finds the invocations that hold tasks that match.
+func (w *taskWalk) search() (*search, error) {
+	f, mask := w.f, stateMask(w.f.States)
+	return marked(w.conn, &core.InvocationFilter{
+		Account: f.Account, Kinds: f.Kinds, Commands: f.Commands, Schedules: f.Schedules, ResourceGroup: f.ResourceGroup, Tags: f.Tags,
+		Keep: func(v *core.Invocation) bool {
+			c := class(0)
+			return int64(c.shaped(&v.Counts))&mask != 0
+		},
+	})
 }
 
 func (w *taskWalk) listing(newest int64) *listing {
-	l := &listing{from: "invocations v"}
+	l := &listing{from: "invocations v" + orders(w.f)}
 	l.ofInvocation(w.f)
-	if stateMask(w.f.States) < 1<<core.Succeeded {
-		l.and("v.open > 0") // only invocations that are not over have such tasks
-	}
 	if newest != math.MaxInt64 {
 		l.and("v.id <= ?", newest)
 	}
@@ -184,10 +218,8 @@ func (w *taskWalk) tasks(v *visited, after int64) *listing {
 		l.from = "json_each(?) j CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = ? AND t.node = j.value"
 		l.args = []any{jsonList(distinct(w.f.Nodes)), v.part}
 	}
-	l.and("t.invocation = ? AND t.idx > ?", v.id, after)
-	if len(w.f.States) > 0 {
-		l.and("(1 << t.state) & ?", stateMask(w.f.States))
-	}
+	l.and("t.invocation = ? AND t.idx > ?", v.at.A, after)
+	l.states(w.f.States)
 	return l
 }
 
@@ -201,12 +233,13 @@ func (w *taskWalk) matching(v *visited) (int, error) {
 
 // count is the number of all tasks that match.
 func (w *taskWalk) count() (total int, err error) {
-	f := w.f
-	if f.Account != 0 && len(f.Invocations)+len(f.Commands)+len(f.Tags) == 0 && f.ResourceGroup == "" {
-		sum, err := readTotals(w.conn, f.Account)
-		return sumStates(sum.tasks[:], f.States), err
+	if len(w.f.Invocations) == 0 && w.f.Account != 0 {
+		s, err := w.search()
+		if err != nil || s.exact {
+			return sumStates(s.sum.tasks[:], w.f.States), err
+		}
 	}
-	err = w.invocations(math.MaxInt64, func(v *visited) error {
+	err = w.invocations(math.MaxInt64, mostBatch, func(v *visited) error {
 		n, err := w.matching(v)
 		total += n
 		return err
@@ -219,10 +252,10 @@ func (w *taskWalk) page(p core.Page) (rows []core.Task, err error) {
 	if p.After != nil {
 		newest, skip = p.After.A, 0
 	}
-	err = w.invocations(newest, func(v *visited) error {
+	err = w.invocations(newest, skip+p.Limit, func(v *visited) error {
 		after := int64(-1)
 		switch {
-		case p.After != nil && v.id == newest:
+		case p.After != nil && v.at.A == newest:
 			after = p.After.B
 		case skip > 0 || len(w.f.Nodes) == 0:
 			n, err := w.matching(v)
@@ -235,6 +268,9 @@ func (w *taskWalk) page(p core.Page) (rows []core.Task, err error) {
 			}
 		}
 		rest := core.Page{Offset: skip, Limit: p.Limit - len(rows)}
+		if w.f.Each > 0 {
+			rest.Limit = min(rest.Limit, w.f.Each)
+		}
 		skip = 0
 		err := w.tasks(v, after).page(w.conn, columns(w.f), "t.idx", rest, func(r *row) error {
 			rows = append(rows, core.Task{})
@@ -257,12 +293,6 @@ func sumStates[T int32 | int64](counts []T, states []core.State) (n int) {
 		}
 	}
 	return n
-}
-
-func distinct[T cmp.Ordered](values []T) []T {
-	values = slices.Clone(values)
-	slices.Sort(values)
-	return slices.Compact(values)
 }
 
 // sortTasks returns the names in the order of their rows, each once.

@@ -10,15 +10,15 @@ import (
 
 const (
 	insertTask = `INSERT INTO tasks (invocation, idx, part, node, state, cause, flags, exit_code, signal, tries, sent_at, received_at,
-			started_at, ended_at, stop_asked_at, updated_at, stdout, stderr, detail, output)
-		VALUES (?17, ?18, ?19, ?20, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
+			started_at, ended_at, stop_asked_at, updated_at, stdout, stderr, detail, output, runs, latest, latest_due)
+		VALUES (?20, ?21, ?22, ?23, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`
 	writeTask = `UPDATE tasks SET state = ?1, cause = ?2, flags = ?3, exit_code = ?4, signal = ?5, tries = ?6, sent_at = ?7,
 			received_at = ?8, started_at = ?9, ended_at = ?10, stop_asked_at = ?11, updated_at = ?12, stdout = ?13, stderr = ?14,
-			detail = ?15, output = ?16
-		WHERE invocation = ?17 AND idx = ?18`
+			detail = ?15, output = ?16, runs = ?17, latest = ?18, latest_due = ?19
+		WHERE invocation = ?20 AND idx = ?21`
 
 	taskColumns = `t.invocation, t.idx, t.node, t.state, t.cause, t.flags, t.exit_code, t.signal, t.tries, t.sent_at, t.received_at,
-		t.started_at, t.ended_at, t.stop_asked_at, t.updated_at, t.stdout, t.stderr, t.detail`
+		t.started_at, t.ended_at, t.stop_asked_at, t.updated_at, t.stdout, t.stderr, t.detail, t.runs, t.latest, t.latest_due`
 	taskColumnsOutput = taskColumns + ", t.output"
 	readTask          = "SELECT " + taskColumnsOutput + " FROM tasks t WHERE t.invocation = ? AND t.idx = ?"
 )
@@ -44,6 +44,7 @@ func scanTask(r *row, t *core.Task) error {
 	t.SentAt, t.ReceivedAt, t.StartedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
 	t.EndedAt, t.StopAskedAt, t.UpdatedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
 	t.Stdout, t.Stderr, t.Detail = uint64(r.int()), uint64(r.int()), r.text()
+	t.Runs, t.Latest, t.LatestDue = uint32(r.int()), r.id(), r.time()
 	if r.col == r.ColumnCount() {
 		return nil
 	}
@@ -90,6 +91,15 @@ func bindTask(b *binder, t *core.Task) error {
 		b.BindText(b.next(), t.Detail)
 	}
 	b.bytes(output)
+	if t.Runs == 0 {
+		b.BindNull(b.next())
+		b.BindNull(b.next())
+		b.BindNull(b.next())
+	} else {
+		b.int(int64(t.Runs))
+		b.int(int64(t.Latest))
+		b.timeFrom(0, t.LatestDue)
+	}
 	b.int(int64(t.ID.Invocation))
 	b.int(int64(t.ID.Index))
 	return nil
@@ -133,18 +143,22 @@ func (s *Store) ChangeTasks(ctx context.Context, ids []core.TaskID, change func(
 	return named(err, "change tasks")
 }
 
-// changeTask reads a task into the given space, lets change decide, and writes it.
-func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task) bool) error {
+// read reads a task with its output, if it is there.
+func (t *tx) read(id core.TaskID, task *core.Task) (found bool, err error) {
 	t.readTask.BindInt64(1, int64(id.Invocation))
 	t.readTask.BindInt64(2, int64(id.Index))
-	found, err := t.readTask.Step()
-	if err != nil {
-		return err
+	if found, err = t.readTask.Step(); err != nil {
+		return false, err
 	}
 	if found {
 		err = scanTask(&row{Stmt: t.readTask}, task)
 	}
-	if err := errors.Join(err, t.readTask.Reset()); err != nil || !found {
+	return found, errors.Join(err, t.readTask.Reset())
+}
+
+// changeTask reads a task into the given space, lets change decide, and writes it.
+func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task) bool) error {
+	if found, err := t.read(id, task); err != nil || !found {
 		return err
 	}
 	before, started := task.State, task.StartedAt
@@ -157,10 +171,17 @@ func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task)
 		if err != nil {
 			return err
 		}
+		was := p.phase()
 		if before != task.State {
 			p.Count(before, task.State, task.UpdatedAt)
+			if err := t.deliver(&p.Invocation, task); err != nil {
+				return err
+			}
 		}
 		p.Start(task.StartedAt)
+		if err := t.advanced(p, was, before, task); err != nil {
+			return err
+		}
 	}
 	if err := bindTask(&binder{Stmt: t.writeTask}, task); err != nil {
 		return err

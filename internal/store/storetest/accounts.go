@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ func testAccounts(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	_, err := f.Account(ctx, mine)
 	is(t, "account that was never made", err, core.ErrNotFound)
-	want := core.Account{ID: mine, Name: "äccount", CreatedAt: at(1)}
+	want := core.Account{ID: mine, Name: "äccount", Disabled: true, CreatedAt: at(1)}
 	filled(t, want)
 	is(t, "insert", f.InsertAccount(ctx, want), nil)
 	is(t, "insert twice", f.InsertAccount(ctx, core.Account{ID: mine, Name: "another"}), core.ErrTaken)
@@ -34,8 +35,11 @@ func testAccounts(t *testing.T, f *fixture) {
 func testKeys(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	want := core.AccessKey{
-		ID: "ek1", Account: mine, Principal: "root", Kind: core.KeyTemporary, Sealed: []byte{0, 1, 0xff}, TokenHash: core.HashToken("t"),
-		Disabled: true, CreatedAt: at(1), ExpiresAt: at(2),
+		ID: "ek1", Account: mine, Principal: "root", Kind: core.KeyTemporary, Description: "dëscription", Sealed: []byte{0, 1, 0xff},
+		TokenHash: core.HashToken("t"), Session: "{}", Dialects: []string{"ecs", "tat"},
+		Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
+		Disabled: true, CreatedAt: at(1), ExpiresAt: at(2), UsedAt: at(3),
+		OldSealed: []byte{2}, OldTokenHash: core.HashToken("o"), OldUntil: at(4),
 	}
 	filled(t, want)
 	bare := core.AccessKey{ID: "ek2", Account: other}

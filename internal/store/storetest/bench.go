@@ -42,6 +42,7 @@ func Benchmarks(b *testing.B, open Open, sizes ...int) {
 			b.Run("insert", s.benchInsert)
 			b.Run("finish", s.benchFinish)
 			b.Run("finish singly", s.benchFinishSingly)
+			b.Run("finish with a subscriber", s.benchFinishWatched)
 			b.Run("page", s.benchPage)
 			b.Run("page by node", s.benchPageByNode)
 			b.Run("page by state", s.benchPageByState)
@@ -61,9 +62,9 @@ type bench struct {
 
 func (s *bench) tasks() int { return len(s.all) * benchNodes }
 
-// cost runs a benchmark's loop and reports the processor time for each of the n things that one round handles. prepare, if not nil, runs
+// Cost runs a benchmark's loop and reports the processor time for each of the n things that one round handles. prepare, if not nil, runs
 // before each round and is not measured.
-func cost(b *testing.B, unit string, n int, prepare, round func()) {
+func Cost(b *testing.B, unit string, n int, prepare, round func()) {
 	b.Helper()
 	var spent time.Duration
 	for b.Loop() {
@@ -141,7 +142,7 @@ func end20(t *core.Task) bool {
 
 func (s *bench) benchInsert(b *testing.B) {
 	var open []core.ID
-	cost(b, "task", benchNodes, nil, func() { open = append(open, s.run(b)) })
+	Cost(b, "task", benchNodes, nil, func() { open = append(open, s.run(b)) })
 	for _, id := range open {
 		s.finish(b, id, 8, 64)
 	}
@@ -150,13 +151,22 @@ func (s *bench) benchInsert(b *testing.B) {
 // benchFinish ends the tasks of an invocation in calls of 64 from 8 goroutines.
 func (s *bench) benchFinish(b *testing.B) {
 	var id core.ID
-	cost(b, "task", benchNodes, func() { id = s.run(b) }, func() { s.finish(b, id, 8, 64) })
+	Cost(b, "task", benchNodes, func() { id = s.run(b) }, func() { s.finish(b, id, 8, 64) })
 }
 
 // benchFinishSingly ends them in calls of one task from 64 goroutines.
 func (s *bench) benchFinishSingly(b *testing.B) {
 	var id core.ID
-	cost(b, "task", benchNodes, func() { id = s.run(b) }, func() { s.finish(b, id, 64, 1) })
+	Cost(b, "task", benchNodes, func() { id = s.run(b) }, func() { s.finish(b, id, 64, 1) })
+}
+
+// benchFinishWatched is benchFinish in an account to whose events somebody subscribes.
+func (s *bench) benchFinishWatched(b *testing.B) {
+	sub := s.subscribe(b, mine)
+	s.benchFinish(b)
+	if err := s.ChangeSubscription(context.Background(), mine, sub.ID, func(*core.Subscription) (bool, error) { return false, nil }); err != nil {
+		b.Fatal(err)
+	}
 }
 
 const benchRows = 50
@@ -165,7 +175,7 @@ const benchRows = 50
 func (s *bench) list(b *testing.B, rows int, filter func() core.TaskFilter, page core.Page) {
 	ctx := context.Background()
 	page.Limit = benchRows
-	cost(b, "page", 1, nil, func() {
+	Cost(b, "page", 1, nil, func() {
 		got, _, err := s.ListTasks(ctx, filter(), page)
 		if err != nil || len(got) != rows {
 			b.Fatalf("%d rows, %v", len(got), err)
@@ -177,7 +187,7 @@ func (s *bench) list(b *testing.B, rows int, filter func() core.TaskFilter, page
 func (s *bench) benchPage(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	ctx := context.Background()
-	cost(b, "page", 1, nil, func() {
+	Cost(b, "page", 1, nil, func() {
 		id := s.all[r.IntN(len(s.all))]
 		rows, _, err := s.ListTasks(ctx, core.TaskFilter{Account: mine, Invocations: []core.ID{id}, Output: true}, core.Page{
 			After: &core.Cursor{A: int64(id), B: int64(r.IntN(benchNodes - benchRows - 1))}, Limit: benchRows,
@@ -208,7 +218,7 @@ func (s *bench) benchCountedPage(b *testing.B) {
 
 func (s *bench) benchNodesByID(b *testing.B) {
 	ctx := context.Background()
-	cost(b, "node", benchNodes, nil, func() {
+	Cost(b, "node", benchNodes, nil, func() {
 		found, err := s.NodesByID(ctx, mine, s.names)
 		if err != nil || len(found) != benchNodes {
 			b.Fatalf("%d nodes, %v", len(found), err)
@@ -219,7 +229,7 @@ func (s *bench) benchNodesByID(b *testing.B) {
 func (s *bench) benchLastSeen(b *testing.B) {
 	ctx := context.Background()
 	when := epoch
-	cost(b, "node", benchNodes, nil, func() {
+	Cost(b, "node", benchNodes, nil, func() {
 		when = when.Add(time.Second)
 		seen := make(map[core.NodeKey]time.Time, len(s.keys))
 		for _, key := range s.keys {

@@ -60,18 +60,45 @@ func testCommandUniqueness(t *testing.T, f *fixture) {
 	is(t, "same id in another account", f.InsertCommand(ctx, c, false), core.ErrTaken)
 }
 
+// testCommandRename gives a command the name of another one.
+func testCommandRename(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	insert := func(region, name string) core.ID {
+		t.Helper()
+		id := f.id()
+		is(t, "insert", f.InsertCommand(ctx, core.Command{
+			ID: id, Account: mine, Region: region, Definition: core.Definition{Name: name},
+		}, false), nil)
+		return id
+	}
+	first, twin := insert("r1", "a"), insert("r1", "a")
+	insert("r1", "b")
+	insert("r2", "c")
+	rename := func(id core.ID, name string, unique bool) error {
+		return f.ChangeCommand(ctx, mine, id, unique, func(c *core.Command) error { c.Name = name; return nil })
+	}
+	is(t, "to one that is taken", rename(first, "b", true), core.ErrTaken)
+	is(t, "to one that is taken elsewhere", rename(first, "c", true), nil)
+	is(t, "to its own", rename(first, "c", true), nil)
+	is(t, "to its own, which is another's too", rename(twin, "a", true), nil)
+	is(t, "to one that is taken, where that is allowed", rename(twin, "b", false), nil)
+	got, err := f.Command(ctx, mine, first)
+	is(t, "read", err, nil)
+	same(t, "name", "c", got.Name)
+}
+
 func testCommandChange(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	before := core.Command{ID: f.id(), Account: mine, CreatedAt: at(1)}
 	is(t, "insert", f.InsertCommand(ctx, before, false), nil)
 	want := fullCommand(before.ID)
-	is(t, "change", f.ChangeCommand(ctx, mine, want.ID, func(c *core.Command) error {
+	is(t, "change", f.ChangeCommand(ctx, mine, want.ID, false, func(c *core.Command) error {
 		same(t, "command given to change", before, *c)
 		*c = want
 		return nil
 	}), nil)
 	refusal := errors.New("refused")
-	is(t, "refused change", f.ChangeCommand(ctx, mine, want.ID, func(c *core.Command) error {
+	is(t, "refused change", f.ChangeCommand(ctx, mine, want.ID, false, func(c *core.Command) error {
 		c.Name = "changed all the same"
 		return refusal
 	}), refusal)
@@ -79,8 +106,8 @@ func testCommandChange(t *testing.T, f *fixture) {
 		t.Error("change was called without a command")
 		return nil
 	}
-	is(t, "change in another account", f.ChangeCommand(ctx, other, want.ID, never), core.ErrNotFound)
-	is(t, "change of no command", f.ChangeCommand(ctx, mine, f.id(), never), core.ErrNotFound)
+	is(t, "change in another account", f.ChangeCommand(ctx, other, want.ID, false, never), core.ErrNotFound)
+	is(t, "change of no command", f.ChangeCommand(ctx, mine, f.id(), false, never), core.ErrNotFound)
 	got, err := f.Command(ctx, mine, want.ID)
 	is(t, "read", err, nil)
 	same(t, "changed command", want, got)
@@ -112,19 +139,22 @@ func testCommandDelete(t *testing.T, f *fixture) {
 		}
 		same(t, "commands left", want, got)
 	}
-	any := func(core.ID, int) error { return nil }
+	any := func(core.ID, int, int) error { return nil }
 	refusal := errors.New("in use")
 	is(t, "one is missing", f.DeleteCommands(ctx, mine, []core.ID{ids[0], f.id(), ids[1]}, any), core.ErrNotFound)
 	is(t, "one is of another account", f.DeleteCommands(ctx, mine, []core.ID{ids[0], theirs}, any), core.ErrNotFound)
-	open := map[core.ID]int{}
-	is(t, "refused", f.DeleteCommands(ctx, mine, ids, func(id core.ID, n int) error {
-		open[id] = n
+	is(t, "insert", f.InsertSchedule(ctx, core.Schedule{ID: f.id(), Account: mine, Command: ids[1]}), nil)
+	is(t, "insert", f.InsertSchedule(ctx, core.Schedule{ID: f.id(), Account: mine, Command: f.id()}), nil)
+	open, scheduled := map[core.ID]int{}, map[core.ID]int{}
+	is(t, "refused", f.DeleteCommands(ctx, mine, ids, func(id core.ID, n, schedules int) error {
+		open[id], scheduled[id] = n, schedules
 		if len(open) == len(ids) {
 			return refusal
 		}
 		return nil
 	}), refusal)
 	same(t, "open invocations", map[core.ID]int{ids[0]: 2, ids[1]: 0, ids[2]: 0, ids[3]: 0}, open)
+	same(t, "schedules", map[core.ID]int{ids[0]: 0, ids[1]: 1, ids[2]: 0, ids[3]: 0}, scheduled)
 	left(ids...)
 	is(t, "delete", f.DeleteCommands(ctx, mine, []core.ID{ids[2], ids[0], ids[2]}, any), nil)
 	left(ids[1], ids[3])
@@ -146,7 +176,7 @@ func testCommandRuns(t *testing.T, f *fixture) {
 		is(t, "run", f.InsertInvocation(ctx, &v, nil), nil)
 	}
 	f.invocation(t, mine) // of no stored command
-	is(t, "change", f.ChangeCommand(ctx, mine, a.ID, func(c *core.Command) error { c.Name = "new"; return nil }), nil)
+	is(t, "change", f.ChangeCommand(ctx, mine, a.ID, false, func(c *core.Command) error { c.Name = "new"; return nil }), nil)
 	a.Name, a.Invocations, a.LastInvokedAt = "new", 3, at(3)
 	got, _, err := f.ListCommands(ctx, core.CommandFilter{Account: mine}, everything)
 	is(t, "list", err, nil)

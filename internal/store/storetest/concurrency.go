@@ -136,7 +136,7 @@ func testConcurrentEverything(t *testing.T, f *fixture) {
 		},
 		"seen": func(i int) { is(t, "seen", f.SetLastSeen(ctx, map[core.NodeKey]time.Time{n.Key: at(i)}), nil) },
 		"delete": func(int) {
-			err := f.DeleteCommands(ctx, mine, []core.ID{cmd.ID}, func(core.ID, int) error { return refusal })
+			err := f.DeleteCommands(ctx, mine, []core.ID{cmd.ID}, func(core.ID, int, int) error { return refusal })
 			is(t, "delete", err, refusal)
 		},
 		"panic": func(i int) {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,8 @@ func fullInvocation(id core.ID) core.Invocation {
 		ContainerName: "cname", Repeat: core.Once, DeliverWithin: time.Minute, ClientToken: "token", RequestHash: "hash", ResourceGroup: "rg",
 		Tags: []core.Tag{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Extra: map[string]string{"Timed": "false"},
 		CreatedAt: at(1), StartedAt: at(2), EndedAt: at(3), UpdatedAt: at(4),
+		Outlet: core.AccountOutlet, Kind: core.KindFile, Schedule: 77, Due: at(5), Frequency: "rate(60s)", Revision: 3, RevisedAt: at(6),
+		File: &core.File{Name: "n", Dir: "/d", Mode: "0644", Owner: "o", Group: "g", Overwrite: true, ContentType: "Base64"},
 	}
 }
 
@@ -87,7 +90,8 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 	var rows []core.Invocation
 	for i := range 24 {
 		v := core.Invocation{
-			Account: mine, Command: core.ID(50 + i%5), Repeat: core.RepeatMode(fmt.Sprint("repeat", i%3)), ResourceGroup: fmt.Sprint("rg", i%4),
+			Account: mine, Command: core.ID(50 + i%5), ResourceGroup: fmt.Sprint("rg", i%4), Kind: core.InvocationKind(i % 8 / 2),
+			Repeat:     []core.RepeatMode{core.Once, core.DryRun, core.Period}[i%3],
 			Definition: core.Definition{Name: fmt.Sprint("name", i%3), Type: []core.CommandType{core.Shell, core.Bat}[i%2]},
 		}
 		if i%2 == 0 {
@@ -132,7 +136,14 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 			},
 			{"name", func(f *filter) { f.CommandName = "name1" }, func(v *core.Invocation) bool { return v.Name == "name1" }},
 			{"type", func(f *filter) { f.Type = core.Bat }, func(v *core.Invocation) bool { return v.Type == core.Bat }},
-			{"repeat", func(f *filter) { f.Repeat = "repeat2" }, func(v *core.Invocation) bool { return v.Repeat == "repeat2" }},
+			{"repeat", func(f *filter) { f.Repeat = core.Period }, func(v *core.Invocation) bool { return v.Repeat == core.Period }},
+			{
+				"all succeeded", func(f *filter) { f.Keep = allSucceeded }, func(v *core.Invocation) bool { return allSucceeded(v) },
+			},
+			{
+				"kinds", func(f *filter) { f.Kinds = core.Runs },
+				func(v *core.Invocation) bool { return slices.Contains(core.Runs, v.Kind) },
+			},
 			{"open", func(f *filter) { f.Open = true }, func(v *core.Invocation) bool { return v.Counts.Open() > 0 }},
 			{"group", func(f *filter) { f.ResourceGroup = "rg2" }, func(v *core.Invocation) bool { return v.ResourceGroup == "rg2" }},
 			{
@@ -152,6 +163,8 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 	}
 	l.try(t, nobody.name, nobody)
 }
+
+func allSucceeded(v *core.Invocation) bool { return v.Counts.Of(core.Succeeded) == v.Counts.Total() }
 
 func testOpenInvocations(t *testing.T, f *fixture) {
 	ctx := t.Context()

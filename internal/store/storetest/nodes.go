@@ -16,7 +16,7 @@ func fullNode() core.Node {
 		Account: mine, ID: "i-1", Name: "näme", Region: "r1", PublicKey: "UABC", Registration: 77, RegisteredAt: at(1), UpdatedAt: at(2),
 		RemovedAt: at(3), Hostname: "host", Platform: core.Windows, OSName: "Some OS 1.0 \"<&>\"", Kernel: "6.1", Arch: "amd64", MachineID: "m1",
 		BootID: "b1", Zone: "UTC+8", PrivateIP: "10.0.0.1", PublicIP: "2001:db8::1", Agent: "1.2.3", Features: []string{"session", "<x>"},
-		LastSeen: at(4), ResourceGroup: "rg", Tags: []core.Tag{{Key: "b", Value: "ü\x01"}, {Key: "a", Value: ""}},
+		LastSeen: at(4), InstallAskedAt: at(5), ResourceGroup: "rg", Tags: []core.Tag{{Key: "b", Value: "ü\x01"}, {Key: "a", Value: ""}},
 	}
 }
 
@@ -195,6 +195,11 @@ func testNodeFilters(t *testing.T, f *fixture) {
 			},
 			func(n *core.Node) bool { return hasTags(n.Tags, []core.Tag{{Key: "env", Value: "1"}}) },
 		},
+		{
+			"tag keys", func(f *core.NodeFilter) { f.TagKeys = []string{"even", "env"} },
+			func(n *core.Node) bool { return len(n.Tags) > 0 },
+		},
+		{"no tag key", func(f *core.NodeFilter) { f.NoTagKey = "env" }, func(n *core.Node) bool { return len(n.Tags) == 0 }},
 		{"generated", func(f *core.NodeFilter) { f.GeneratedIDs = true }, func(n *core.Node) bool { return !strings.HasPrefix(n.ID, "node") }},
 	}
 	// Parts that set the same field cannot be combined.

@@ -101,6 +101,10 @@ func testTagFilters(t *testing.T, f *fixture) {
 			{"tag key", filter{TagKeys: []string{"a"}}, []int{1, 0}},
 			{"tag keys", filter{TagKeys: []string{"a", "b"}}, []int{0}},
 			{"tag and key", filter{TagKeys: []string{"a"}, Tags: []core.Tag{{Key: "b", Value: "1"}}}, nil},
+			{"choice", filter{Choices: []core.Choice{{Key: "a", Values: []string{"2", "3", `"`}}}}, []int{1}},
+			{"wide choice", filter{Choices: []core.Choice{{Key: "b", Values: []string{"2", "1"}}}}, []int{3, 0}},
+			{"any value", filter{Choices: []core.Choice{{Key: "b"}}}, []int{3, 0}},
+			{"two choices", filter{Choices: []core.Choice{{Key: "b", Values: []string{"2", "1"}}, {Key: "a", Values: []string{"1"}}}}, []int{0}},
 			{"key and tag key", filter{Keys: []int64{made[3][kind].Key, made[1][kind].Key}, TagKeys: []string{"b"}}, []int{3}},
 		} {
 			var want []core.Tagged

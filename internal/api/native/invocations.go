@@ -1,0 +1,81 @@
+package native
+
+import (
+	"context"
+	"time"
+
+	"errand/internal/api"
+	"errand/internal/core"
+)
+
+type createInvocation struct {
+	Content string   `json:"content"`
+	Targets []string `json:"targets"`
+	// TimeoutSeconds counts from the start of each process; 60 if left out.
+	TimeoutSeconds *int64  `json:"timeout_seconds"`
+	WorkDir        *string `json:"work_dir"`
+	User           *string `json:"user"`
+}
+
+// Invocation is an invocation with the number of its tasks in each state that has any.
+type Invocation struct {
+	ID        string         `json:"id"`
+	CreatedAt time.Time      `json:"created_at"`
+	EndedAt   *time.Time     `json:"ended_at,omitempty"`
+	Tasks     int            `json:"tasks"`
+	Open      int            `json:"open"`
+	States    map[string]int `json:"states"`
+}
+
+func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *createInvocation) (*Invocation, error) {
+	spec := core.RunSpec{
+		Origin: core.OriginNative, Targets: api.NodeIDs(req.Targets), KillTree: true,
+		Definition: core.Definition{Type: core.Shell, Content: []byte(req.Content)},
+		Limits:     core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096},
+	}
+	if req.TimeoutSeconds != nil {
+		spec.Timeout = time.Duration(*req.TimeoutSeconds) * time.Second
+	}
+	if req.WorkDir != nil {
+		spec.WorkDir = *req.WorkDir
+	}
+	if req.User != nil {
+		spec.User = *req.User
+	}
+	v, err := d.env.Service.Run(ctx, c, spec)
+	if err != nil {
+		return nil, err
+	}
+	return show(&v), nil
+}
+
+type getInvocation struct {
+	ID string `json:"-" path:"id"`
+}
+
+func (d *Dialect) getInvocation(ctx context.Context, c core.Caller, req *getInvocation) (*Invocation, error) {
+	id, ok := api.InvocationID(req.ID)
+	if !ok {
+		return nil, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
+	}
+	v, err := d.env.Service.Invocation(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	return show(&v), nil
+}
+
+func show(v *core.Invocation) *Invocation {
+	out := &Invocation{
+		ID: v.ID.String(), CreatedAt: v.CreatedAt, Tasks: v.Counts.Total(), Open: v.Counts.Open(), States: map[string]int{},
+	}
+	if !v.EndedAt.IsZero() {
+		out.EndedAt = &v.EndedAt
+	}
+	for s, n := range v.Counts {
+		if n > 0 {
+			out.States[core.State(s).String()] = int(n)
+		}
+	}
+	return out
+}

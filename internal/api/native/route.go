@@ -1,0 +1,165 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"errand/internal/api"
+	"errand/internal/core"
+)
+
+// route is an action with the shape of its paths: "users/{name}/keys".
+type route struct {
+	api.Action
+	method string
+	shape  []string
+}
+
+// do makes a route. pattern is a method and a path below the prefix; parts in braces stand for any text. Request structures take those from
+// fields tagged `path`, parameters of the query from fields tagged `query`, and the rest from the JSON body.
+func do[Req, Resp any](pattern string, mutates bool, fn func(context.Context, core.Caller, *Req) (*Resp, error)) route {
+	method, path, _ := strings.Cut(pattern, " ")
+	rt := route{method: method, shape: strings.Split(path, "/")}
+	decode := func(r *api.Request, dst any) error { return rt.decode(r, dst) }
+	rt.Action = api.Do(pattern, mutates, decode, fn)
+	return rt
+}
+
+func segments(u *url.URL) []string {
+	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), prefix), "/")
+	for i, p := range parts {
+		if text, err := url.PathUnescape(p); err == nil {
+			parts[i] = text
+		}
+	}
+	return parts
+}
+
+// match reports whether a path has the route's shape and tells visit what stands for the parts in braces.
+func (rt *route) match(path []string, visit func(name, value string)) bool {
+	if len(path) != len(rt.shape) {
+		return false
+	}
+	for i, part := range rt.shape {
+		if name, ok := strings.CutPrefix(part, "{"); ok && path[i] != "" {
+			visit(strings.TrimSuffix(name, "}"), path[i])
+		} else if part != path[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// decode fills a request structure from the body, the query and the path.
+func (rt *route) decode(r *api.Request, dst any) error {
+	if len(r.Body) > 0 {
+		if err := api.DecodeJSON(r.Body, dst, true); err != nil {
+			return err
+		}
+	}
+	v := reflect.ValueOf(dst).Elem()
+	query := r.URL.Query()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("query")
+		if name == "" || !query.Has(name) {
+			continue
+		}
+		if err := setText(v.Field(i), query.Get(name)); err != nil {
+			return &api.ParamError{Name: name, Err: err}
+		}
+		query.Del(name)
+	}
+	for name := range query {
+		return &api.ParamError{Name: name, Unknown: true, Err: errors.New("no such parameter")}
+	}
+	rt.match(segments(r.URL), func(name, value string) {
+		for i := range v.NumField() {
+			if v.Type().Field(i).Tag.Get("path") == name {
+				v.Field(i).SetString(value)
+			}
+		}
+	})
+	return nil
+}
+
+// setText sets a field of a request structure from a parameter of the query.
+func setText(f reflect.Value, text string) error {
+	switch f.Kind() {
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return errors.New("want true or false")
+		}
+		f.SetBool(b)
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return errors.New("want a number")
+		}
+		f.SetInt(int64(n))
+	default:
+		f.SetString(text)
+	}
+	return nil
+}
+
+// empty is the answer to a call that has nothing to say, and the request of one that takes nothing.
+type empty struct{}
+
+// table lists the actions.
+func (d *Dialect) table() []route {
+	return []route{
+		do("POST invocations", true, d.createInvocation),
+		do("GET invocations/{id}", false, d.getInvocation),
+		do("POST registration-codes", true, d.createRegistration),
+
+		do("GET accounts", false, d.listAccounts),
+		do("POST accounts", true, d.createAccount),
+		do("GET accounts/{id}", false, d.getAccount),
+		do("PATCH accounts/{id}", true, d.changeAccount),
+		do("POST accounts/{id}/keys", true, d.createRootKey),
+
+		do("GET users", false, d.listUsers),
+		do("POST users", true, d.createUser),
+		do("GET users/{name}", false, d.getUser),
+		do("PATCH users/{name}", true, d.changeUser),
+		do("DELETE users/{name}", true, d.deleteUser),
+		do("GET users/{name}/keys", false, d.listKeys),
+		do("POST users/{name}/keys", true, d.createKey),
+		do("GET users/{name}/policies", false, d.listAttached),
+		do("PUT users/{name}/policies/{policy}", true, d.attachPolicy),
+		do("DELETE users/{name}/policies/{policy}", true, d.detachPolicy),
+
+		do("GET keys", false, d.listKeys),
+		do("PATCH keys/{id}", true, d.changeKey),
+		do("DELETE keys/{id}", true, d.deleteKey),
+		do("POST keys/{id}/rotate", true, d.rotateKey),
+		do("POST tokens", true, d.createToken),
+
+		do("GET policies", false, d.listPolicies),
+		do("POST policies/explain", false, d.explain),
+		do("GET policies/{name}", false, d.getPolicy),
+		do("PUT policies/{name}", true, d.putPolicy),
+		do("DELETE policies/{name}", true, d.deletePolicy),
+
+		do("GET quotas", false, d.listQuotas),
+		do("PUT quotas", true, d.setQuota),
+		do("GET audit", false, d.listAudit),
+
+		do("GET events", false, d.listEvents),
+		do("GET subscriptions", false, d.listSubscriptions),
+		do("POST subscriptions", true, d.subscribe),
+		do("GET subscriptions/{id}", false, d.getSubscription),
+		do("PATCH subscriptions/{id}", true, d.changeSubscription),
+		do("DELETE subscriptions/{id}", true, d.unsubscribe),
+		do("POST subscriptions/{id}/ping", true, d.ping),
+		do("POST subscriptions/{id}/replay", true, d.replay),
+		do("GET subscriptions/{id}/dead", false, d.listDead),
+		do("POST subscriptions/{id}/dead/replay", true, d.replayAllDead),
+		do("POST subscriptions/{id}/dead/{seq}/replay", true, d.replayDead),
+	}
+}
