@@ -52,7 +52,7 @@ func TestEnvPrograms(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(t.Context(), tt.run[0], append(tt.run[1:], file)...) //nolint:gosec // the test's own programs
+		cmd := exec.CommandContext(t.Context(), tt.run[0], append(tt.run[1:], file)...)
 		cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -105,7 +105,11 @@ func TestUnsigned(t *testing.T) {
 func TestEnvRefuses(t *testing.T) {
 	t.Setenv("ERRAND_ACCESS_KEY_ID", "id")
 	for _, args := range [][]string{
-		nil, {"gcloud"}, {"aliyun", "tccli"}, {"aliyun", "--server", "example.com"}, {"aliyun", "--server", "https://example.com/path"},
+		nil,
+		{"gcloud"},
+		{"aliyun", "tccli"},
+		{"aliyun", "--server", "example.com"},
+		{"aliyun", "--server", "https://example.com/path"},
 		{"aliyun", "--server", "ftp://example.com"},
 	} {
 		if out, err := printEnv(t, args...); err == nil || codeOf(err) != int(exitUsage) {
@@ -130,8 +134,12 @@ func TestClientsPage(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(clientsIntro)
 	for _, s := range []struct{ client, title, language string }{
-		{"aliyun", "Alibaba Cloud CLI", "sh"}, {"tccli", "Tencent Cloud CLI", "sh"}, {"zenlayer", "Zenlayer CLI", "sh"},
-		{"terraform", "Terraform", "hcl"}, {"go", "SDKs in Go", "go"}, {"node", "SDKs in Node.js", "js"},
+		{"aliyun", "Alibaba Cloud CLI", "sh"},
+		{"tccli", "Tencent Cloud CLI", "sh"},
+		{"zenlayer", "Zenlayer CLI", "sh"},
+		{"terraform", "Terraform", "hcl"},
+		{"go", "SDKs in Go", "go"},
+		{"node", "SDKs in Node.js", "js"},
 	} {
 		text, err := printEnv(t, s.client, "--server", "https://errand.example.com")
 		if err != nil {
@@ -141,7 +149,7 @@ func TestClientsPage(t *testing.T) {
 	}
 	const path = "../../docs/clients.md"
 	if *update {
-		if err := os.WriteFile(path, []byte(page.String()), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(path, []byte(page.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -34,12 +35,11 @@ const (
 	archiveKey     = "benchkey"
 	archiveSecret  = "benchsecret"
 	archiveNodes   = 10_000
-	archiveTasks   = 1_000_000
 	archiveRepeats = 40_000 // occurrences of one standing invocation, all on the first node
 	archiveOrders  = 1_000  // stored commands; half of all invocations are of the first
 )
 
-// archive is a server with a million stored tasks.
+// archive is a server with many stored tasks: in wide invocations, of all nodes, or in narrow ones, of one node each.
 type archive struct {
 	b      *testing.B
 	store  core.Store
@@ -56,10 +56,11 @@ type archive struct {
 }
 
 // BenchmarkListings calls the listings of all dialects, everything but the network included: proof of who calls, decoding, the answer's
-// encoding. A page has 50 rows unless fewer match; matches is the total that the answer names.
+// encoding. A page has 50 rows unless fewer match; matches is the total that the answer names. ERRAND_BENCH_TASKS names another number of tasks than
+// a million.
 func BenchmarkListings(b *testing.B) {
-	b.Run("100 invocations on 10000 nodes", func(b *testing.B) { benchListings(b, newArchive(b, archiveNodes)) })
-	b.Run("1000000 invocations on one node each", func(b *testing.B) { benchListings(b, newArchive(b, 1)) })
+	b.Run("wide", func(b *testing.B) { benchListings(b, newArchive(b, archiveNodes)) })
+	b.Run("narrow", func(b *testing.B) { benchListings(b, newArchive(b, 1)) })
 }
 
 func newArchive(b *testing.B, width int) *archive {
@@ -130,9 +131,13 @@ func (a *archive) fill(width int) {
 			}
 		})
 	}
-	n := archiveTasks / width
+	all := 1_000_000
+	if n, err := strconv.Atoi(os.Getenv("ERRAND_BENCH_TASKS")); err == nil {
+		all = n
+	}
+	n := all / width
 	if width == 1 {
-		n -= archiveRepeats
+		n = max(n-archiveRepeats, archiveNodes)
 		a.standing = a.insert(-1, core.KindStanding, 0, a.nodes[:1])
 		for i := range archiveRepeats {
 			work <- func() { a.insert(-2-i, core.KindOccurrence, a.standing, a.nodes[:1]) }

@@ -139,4 +139,6 @@ func encodeSpec(v *core.Invocation, script []byte) []byte {
 }
 
 // boots is how the modes travel that wait for a start of the machine.
-var boots = map[core.RepeatMode]protocol.Boot{core.NextReboot: protocol.BootNext, core.EachReboot: protocol.BootEvery}
+var boots = map[core.RepeatMode]protocol.Boot{ //nolint:exhaustive // no other mode does
+	core.NextReboot: protocol.BootNext, core.EachReboot: protocol.BootEvery,
+}

@@ -41,8 +41,7 @@ func (w *wire) take(queue *[]func()) []func() {
 
 func halves(w *wire, pos uint64) (*flow.Sender, *flow.Receiver) {
 	var s *flow.Sender
-	var r *flow.Receiver
-	r = flow.NewReceiver(pos, window, func(have, limit uint64) { w.add(&w.acks, func() { s.Acked(have, limit) }) })
+	r := flow.NewReceiver(pos, window, func(have, limit uint64) { w.add(&w.acks, func() { s.Acked(have, limit) }) })
 	s = flow.NewSender(pos, window, chunk, func(at uint64, data []byte) {
 		data = bytes.Clone(data)
 		w.add(&w.data, func() { r.Put(at, data) })

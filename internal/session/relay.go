@@ -41,8 +41,13 @@ func (l Limits) withDefaults() Limits {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&l.Idle, 3 * time.Minute}, {&l.Hard, 3 * time.Hour}, {&l.Rejoin, time.Minute}, {&l.Open, 40 * time.Second},
-		{&l.Silence, time.Minute}, {&l.Tick, time.Second}, {&l.Sweep, 30 * time.Second},
+		{&l.Idle, 3 * time.Minute},
+		{&l.Hard, 3 * time.Hour},
+		{&l.Rejoin, time.Minute},
+		{&l.Open, 40 * time.Second},
+		{&l.Silence, time.Minute},
+		{&l.Tick, time.Second},
+		{&l.Sweep, 30 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

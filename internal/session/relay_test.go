@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
+	"errand/internal/agent/identity"
 	"errand/internal/agent/terminal"
 	"errand/internal/api/scene"
 	"errand/internal/bus"
@@ -31,7 +30,7 @@ type rig struct {
 	node   core.Node
 	broker *broker.Broker
 	ca     *broker.CA
-	pair   nkeys.KeyPair
+	id     identity.Identity
 	hub    *bus.Hub
 	relay  *session.Relay
 	http   *httptest.Server
@@ -49,7 +48,7 @@ func newRig(t *testing.T) *rig {
 		}
 	}
 	var err error
-	r.pair, err = nkeys.CreateUser()
+	r.id, err = identity.New()
 	must(err)
 	r.ca, _, err = broker.NewCA(time.Now())
 	must(err)
@@ -92,13 +91,13 @@ func (r *rig) start(l session.Limits) {
 // connect connects a node whose sessions fn looks after.
 func (r *rig) connect(fn func(n *bus.Node, id uint64, msg []byte)) *bus.Node {
 	r.t.Helper()
-	public, err := r.pair.PublicKey()
+	public, err := r.id.PublicKey()
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	up := make(chan struct{}, 10)
 	n, err := bus.Dial(bus.NodeConfig{
-		URLs: []string{"tls://" + r.broker.Addr().String()}, CA: r.ca.PEM, Key: int64(r.node.Key), PublicKey: public, Sign: r.pair.Sign,
+		URLs: []string{"tls://" + r.broker.Addr().String()}, CA: r.ca.PEM, Key: int64(r.node.Key), PublicKey: public, Sign: r.id.Sign,
 		Log: slog.New(slog.DiscardHandler), Message: func([]byte) {}, Connected: func() { up <- struct{}{} }, Session: fn,
 	})
 	if err != nil {
@@ -193,36 +192,43 @@ func TestNodeAway(t *testing.T) {
 			session.Limits{Silence: 100 * time.Millisecond}, [][]byte{runs.Append(nil)}, core.ConnectionDisconnected, core.ClosedByAgent, "5 AgentTimeout",
 		},
 		"is full": {
-			session.Limits{}, [][]byte{(&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionTooMany, Detail: "full"}).Append(nil)},
+			session.Limits{},
+			[][]byte{(&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionTooMany, Detail: "full"}).Append(nil)},
 			core.ConnectionFailed, core.ClosedByAgent, "2 full",
 		},
 		"forgot it": {
-			session.Limits{}, [][]byte{runs.Append(nil), (&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionUnknown}).Append(nil)},
+			session.Limits{},
+			[][]byte{runs.Append(nil), (&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionUnknown}).Append(nil)},
 			core.ConnectionDisconnected, core.ClosedByAgent, "5 AgentTimeout",
 		},
 		"writes nonsense": {
-			session.Limits{}, [][]byte{runs.Append(nil), {byte(protocol.KindSessionOutput), 0xff}},
+			session.Limits{},
+			[][]byte{runs.Append(nil), {byte(protocol.KindSessionOutput), 0xff}},
 			core.ConnectionDisconnected, core.ClosedMalformed, "5 ProcessDataError",
 		},
 		"speaks for the server": {
-			session.Limits{}, [][]byte{runs.Append(nil), protocol.AppendSessionClose(nil)},
+			session.Limits{},
+			[][]byte{runs.Append(nil), protocol.AppendSessionClose(nil)},
 			core.ConnectionDisconnected, core.ClosedMalformed, "5 ProcessDataError",
 		},
 		"sends pieces that are too large": {
-			session.Limits{}, [][]byte{
+			session.Limits{},
+			[][]byte{
 				runs.Append(nil), (&protocol.SessionData{Data: make([]byte, protocol.SessionChunk+1)}).Append(nil, protocol.KindSessionOutput),
 			},
 			core.ConnectionDisconnected, core.ClosedMalformed, "5 ProcessDataError",
 		},
 		"ends before its own output": {
-			session.Limits{}, [][]byte{
+			session.Limits{},
+			[][]byte{
 				runs.Append(nil), (&protocol.SessionData{Data: []byte("hello")}).Append(nil, protocol.KindSessionOutput),
 				(&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionExited, End: 3}).Append(nil),
 			},
 			core.ConnectionDisconnected, core.ClosedMalformed, "5 ProcessDataError",
 		},
 		"exits at once": {
-			session.Limits{}, [][]byte{(&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionExited}).Append(nil)},
+			session.Limits{},
+			[][]byte{(&protocol.SessionState{Phase: protocol.SessionEnded, Cause: protocol.SessionExited}).Append(nil)},
 			core.ConnectionTerminated, core.ClosedByAgent, "5 Exit",
 		},
 	} {

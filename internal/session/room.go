@@ -187,8 +187,13 @@ func (c *client) write() {
 	case errors.Is(why, errClosing):
 		code, text = websocket.StatusGoingAway, why.Error()
 	}
+	timer := time.AfterFunc(goodbye, func() { _ = c.conn.CloseNow() })
+	defer timer.Stop()
 	_ = c.conn.Close(code, text) // or it is closed already
 }
+
+// goodbye is how long a client may take to agree that the connection is over.
+const goodbye = time.Second
 
 // pingInterval keeps what stands between client and server from taking the connection for dead.
 const pingInterval = 30 * time.Second

@@ -467,8 +467,12 @@ func TestHostileTerminal(t *testing.T) {
 	}
 	term := dial(t, begun.WebSocketURL)
 	for _, f := range []sessiontest.Frame{
-		{Type: sessiontest.Size, Payload: []byte{0, 0, 0, 0}}, {Type: sessiontest.Size, Payload: []byte("x")}, {Type: sessiontest.Close, Payload: []byte("0")},
-		{Type: sessiontest.Output, Payload: []byte("x")}, {Type: sessiontest.Status, Payload: []byte{7, 1}}, {Type: 1 << 30, Payload: []byte("x")},
+		{Type: sessiontest.Size, Payload: []byte{0, 0, 0, 0}},
+		{Type: sessiontest.Size, Payload: []byte("x")},
+		{Type: sessiontest.Close, Payload: []byte("0")},
+		{Type: sessiontest.Output, Payload: []byte("x")},
+		{Type: sessiontest.Status, Payload: []byte{7, 1}},
+		{Type: 1 << 30, Payload: []byte("x")},
 		{Type: sessiontest.Input},
 	} {
 		if err := term.Send(f.Type, f.Payload); err != nil {

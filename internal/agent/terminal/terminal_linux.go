@@ -50,7 +50,7 @@ func openTerminal(ctx context.Context, m *protocol.SessionOpen, rows, columns ui
 	t := &terminal{master: master, grace: grace, exited: make(chan struct{})}
 	t.Resize(rows, columns)
 	argv := []string{"-" + filepath.Base(login.Shell)} // the hyphen makes it a login shell
-	if m.Command != "" { // as with ssh, without the profiles of a login
+	if m.Command != "" {                               // as with ssh, without the profiles of a login
 		argv = []string{filepath.Base(login.Shell), "-c", m.Command}
 	}
 	t.cmd = &exec.Cmd{

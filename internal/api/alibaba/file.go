@@ -22,8 +22,21 @@ type FileOrder struct {
 	ClientToken string
 }
 
-// Answers that only SendFile gives.
+// Answers of both products to what is wrong with a file, or with changing what repeats.
 var (
+	FileNameTooLong        = Forbidden("FileName.ExceedLimit", "The length of file name exceeds limit.")
+	FileDirInvalid         = BadRequest("FileTargetDir.Invalid", "The target directory of file is invalid.")
+	FileTooLarge           = Forbidden("FileSize.ExceedLimit", "The length of file content exceeds limit.")
+	FileDescriptionTooLong = Forbidden("FileDesc.ExceedLimit", "The length of file description exceeds limit.")
+	FileModeInvalid        = BadRequest("FileMode.Invalid", "The mode of file is invalid.")
+	FileOwnerInvalid       = BadRequest("InvalidParameter.FileOwner", "The specified parameter FileOwner is not valid.")
+	FileGroupInvalid       = BadRequest("InvalidParameter.FileGroup", "The specified parameter FileGroup is not valid.")
+	NotRepeating           = Forbidden(
+		"InvalidOperation.RepeatModeUnsupported", "The operation is not supported for current repeat mode of invocation.",
+	)
+	AlreadyFinished = Forbidden(
+		"InvalidOperation.InvokeAlreadyFinished", "The operation is not supported for finished invocation.",
+	)
 	contentUndecodable = BadRequest("FileContent.DecodeError", "The Content can not be base64 decoded.")
 	contentTypeUnknown = BadRequest("FileContentType.Invalid", "The ContentType of file is invalid.")
 )

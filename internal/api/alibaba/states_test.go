@@ -141,3 +141,24 @@ func TestStatesOf(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusGoesByStatesAlone changes how many machines are in each state: listings by status rely on it that this changes no word.
+func TestStatusGoesByStatesAlone(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 20_000 {
+		many, one := core.Invocation{Kind: core.KindStanding, Repeat: core.Period}, core.Invocation{Kind: core.KindStanding, Repeat: core.Period}
+		for _, s := range random.Perm(core.NumStates)[:random.IntN(5)] {
+			many.Counts[s], one.Counts[s] = 1+random.Int32N(1000), 1
+		}
+		if a, b := alibaba.Overall(&many.Counts), alibaba.Overall(&one.Counts); a != b {
+			t.Errorf("%v is %v, with one of each %v", many.Counts, a, b)
+		}
+		if a, b := alibaba.FilesStatus(&many.Counts), alibaba.FilesStatus(&one.Counts); a != b {
+			t.Errorf("files %v are %v, with one of each %v", many.Counts, a, b)
+		}
+		if alibaba.Timed(&many) != alibaba.Timed(&one) {
+			t.Errorf("%v: whether it runs again goes by numbers", many.Counts)
+		}
+	}
+}

@@ -45,3 +45,17 @@ func (c Cause) Of(t *core.Task) Cause {
 	}
 	return c
 }
+
+// What can be wrong with a container. The vendor's agent reports these codes, its pages do not list them.
+var (
+	ContainerID        = Cause{Code: "InvalidContainerId", Info: "The specified container ID is invalid"}
+	ContainerName      = Cause{Code: "InvalidContainerName", Info: "The specified container name is invalid"}
+	ContainerRuntime   = Cause{Code: "UnsupportedContainerRuntime", Info: "The container runtime is not supported"}
+	ContainerMismatch  = Cause{Code: "ContainerNameAndIdNotMatch", Info: "The container name does not match the container ID"}
+	ContainerAmbiguous = Cause{Code: "ContainerNameDuplicated", Info: "Several containers have the specified name"}
+	ContainerNotFound  = Cause{Code: "ContainerNotFound", Info: "The specified container does not exist"}
+	ContainerState     = Cause{Code: "ContainerStateAbnormal", Info: "The specified container is not running"}
+	ContainerConnect   = Cause{Code: "ContainerConnectFailed", Info: "The container runtime cannot be reached"}
+	ContainerFault     = Cause{Code: "ContainerRuntimeInternalError", Info: "The container runtime reported an error"}
+	ContainerTimeout   = Cause{Code: "ContainerRuntimeTimeout", Info: "The container runtime did not answer in time"}
+)

@@ -143,6 +143,20 @@ func (o *owner) furnish(t *testing.T, s *scene.Scene) {
 		"Name": "nightly", "Type": "SCHEDULE", "CommandId": o.own["prepared"], "InstanceIds": []string{gen.ID}, "Tags": label, "Username": o.word,
 		"ScheduleSettings": rows{"Policy": "RECURRENCE", "Recurrence": "0 0 * * *"},
 	}), "invoker", "InvokerId")
+	o.keep(t, o.ask(t, "tat", "CreateInvoker", rows{
+		"Name": "once", "Type": "SCHEDULE", "CommandId": o.own["prepared"], "InstanceIds": []string{gen.ID},
+		"ScheduleSettings": rows{"Policy": "ONCE", "InvokeTime": s.Now().Add(time.Second).Format(time.RFC3339)},
+	}), "once", "InvokerId")
+	s.Advance(2 * time.Second)
+	due, err := s.Service.ClaimSchedules(t.Context(), 1)
+	if err != nil || len(due) != 1 {
+		t.Fatalf("%d invokers are due, %v", len(due), err)
+	}
+	fired, err := s.Service.Fire(t.Context(), &due[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.own["fired"] = fired.Invocation.String()
 	for _, name := range []string{"shelf", "idle2"} {
 		o.keep(t, o.ask(t, "zos", "CreateCommand", rows{"name": name, "content": script, "type": "SHELL", "description": o.word}), name, "commandId")
 	}

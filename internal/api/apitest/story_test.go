@@ -35,7 +35,7 @@ func TestStories(t *testing.T) {
 			"invokers":        apitest.Invokers,
 			"stored commands": apitest.StoredCommands, "labels": apitest.Labels, "joining": apitest.Joining, "machines": apitest.Machines,
 			"files": apitest.Files, "later": apitest.Later, "periodic": apitest.Periodic, "prepared": apitest.Prepared,
-			"surroundings": apitest.Surroundings, "registering": apitest.Registering, "shelved": apitest.Shelved, "doors": apitest.Doors,
+			"surroundings": apitest.Surroundings, "registering": apitest.Registering, "shelved": apitest.Shelved, "doors": apitest.Doors, "terminal": apitest.Terminal,
 			"settings": apitest.Settings, "assistants": apitest.Assistants, "repeated": apitest.Repeated, "clusters": apitest.Clusters,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -388,7 +388,6 @@ var mistakes = []struct {
 	{"DescribeInstances", []string{"Tag.1.Key", "acs:x"}, 400, "InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid."},
 	{"DescribeInstances", []string{"Tag.1.Key", "k", "Tag.1.Value", "http://x"}, 400, "InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid."},
 	{"DescribeInstanceStatus", list("InstanceId", many(101)...), 403, "InstanceIds.ExceedLimit", "The number of instance IDs exceeds the upper limit."},
-
 }
 
 const badName = "Invalid parameter name. The name can contain only lowercase letters (a to z), uppercase letters (A to Z), numbers (0 to 9), " +

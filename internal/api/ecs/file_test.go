@@ -140,7 +140,12 @@ func TestSendFileMistakes(t *testing.T) {
 		t.Errorf("51 machines: %d %s", a.Status, a.Code)
 	}
 	for _, works := range [][]string{
-		{"Name", x(255)}, {"TargetDir", "/" + x(254)}, {"Content", x(24576)}, {"Description", x(512)}, {"FileMode", "4755"}, {"Timeout", "1"},
+		{"Name", x(255)},
+		{"TargetDir", "/" + x(254)},
+		{"Content", x(24576)},
+		{"Description", x(512)},
+		{"FileMode", "4755"},
+		{"Timeout", "1"},
 		{"ClientToken", "used"},
 	} {
 		c.Call("SendFile", sending("i-one").With(works...)).Into(t, &struct{}{})

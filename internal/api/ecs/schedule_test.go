@@ -127,9 +127,14 @@ func TestStandingTask(t *testing.T) {
 		params caller.Params
 		want   int
 	}{
-		{caller.Params{"RepeatMode": "Period"}, 1}, {caller.Params{"RepeatMode": "Once"}, 0}, {caller.Params{"Timed": "true"}, 1},
-		{caller.Params{"Timed": "false"}, 0}, {caller.Params{"InvokeStatus": "Scheduled"}, 1}, {caller.Params{"InvokeStatus": "Running"}, 1},
-		{caller.Params{"InvokeStatus": "Finished"}, 0}, {caller.Params{"InstanceId": "i-one", "InvokeStatus": "Running"}, 1},
+		{caller.Params{"RepeatMode": "Period"}, 1},
+		{caller.Params{"RepeatMode": "Once"}, 0},
+		{caller.Params{"Timed": "true"}, 1},
+		{caller.Params{"Timed": "false"}, 0},
+		{caller.Params{"InvokeStatus": "Scheduled"}, 1},
+		{caller.Params{"InvokeStatus": "Running"}, 1},
+		{caller.Params{"InvokeStatus": "Finished"}, 0},
+		{caller.Params{"InstanceId": "i-one", "InvokeStatus": "Running"}, 1},
 	} {
 		if got := ask[invocations](t, c, "DescribeInvocations", tt.params); got.TotalCount != tt.want {
 			t.Errorf("%v: %d invocations", tt.params, got.TotalCount)

@@ -52,22 +52,21 @@ var causes = map[core.Cause]alibaba.Cause{
 	core.CauseFileMode:      exception,
 	core.CauseGroupNotFound: exception,
 
-	// The vendor's agent reports these, its pages do not list them.
-	core.CauseContainerID:        {Code: "InvalidContainerId", Info: "The specified container ID is invalid"},
-	core.CauseContainerName:      {Code: "InvalidContainerName", Info: "The specified container name is invalid"},
-	core.CauseContainerRuntime:   {Code: "UnsupportedContainerRuntime", Info: "The container runtime is not supported"},
-	core.CauseContainerMismatch:  {Code: "ContainerNameAndIdNotMatch", Info: "The container name does not match the container ID"},
-	core.CauseContainerAmbiguous: {Code: "ContainerNameDuplicated", Info: "Several containers have the specified name"},
-	core.CauseContainerNotFound:  {Code: "ContainerNotFound", Info: "The specified container does not exist"},
-	core.CauseContainerState:     {Code: "ContainerStateAbnormal", Info: "The specified container is not running"},
-	core.CauseContainerConnect:   {Code: "ContainerConnectFailed", Info: "The container runtime cannot be reached"},
-	core.CauseContainerFault:     {Code: "ContainerRuntimeInternalError", Info: "The container runtime reported an error"},
-	core.CauseContainerTimeout:   {Code: "ContainerRuntimeTimeout", Info: "The container runtime did not answer in time"},
+	core.CauseContainerID:        alibaba.ContainerID,
+	core.CauseContainerName:      alibaba.ContainerName,
+	core.CauseContainerRuntime:   alibaba.ContainerRuntime,
+	core.CauseContainerMismatch:  alibaba.ContainerMismatch,
+	core.CauseContainerAmbiguous: alibaba.ContainerAmbiguous,
+	core.CauseContainerNotFound:  alibaba.ContainerNotFound,
+	core.CauseContainerState:     alibaba.ContainerState,
+	core.CauseContainerConnect:   alibaba.ContainerConnect,
+	core.CauseContainerFault:     alibaba.ContainerFault,
+	core.CauseContainerTimeout:   alibaba.ContainerTimeout,
 }
 
 // fileCauses is ErrorCode and ErrorInfo for each cause of a file that was not written. The vendor's page lists codes and sentences without
 // pairing them.
-var fileCauses = map[core.Cause]alibaba.Cause{
+var fileCauses = map[core.Cause]alibaba.Cause{ //nolint:exhaustive // all others are files that could not be made
 	core.CauseNodeNotFound:      {Code: "NodeNotExists", Info: "the specified node does not exists"},
 	core.CauseNodeReleased:      {Code: "NodeReleased", Info: "the specified instance has been released"},
 	core.CauseNodeNotRunning:    {Code: "NodeNotRunning", Info: "the node is not running when create task"},

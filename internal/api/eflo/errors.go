@@ -60,19 +60,15 @@ var refusals = map[core.Reason]alibaba.Answer{
 	core.ReasonScheduleInvalid:  alibaba.BadRequest("InvalidParam.Frequency", "The specified frequency is invalid."),
 	core.ReasonContainerInvalid: alibaba.InvalidParameter,
 
-	core.ReasonNotStanding: alibaba.Forbidden(
-		"InvalidOperation.RepeatModeUnsupported", "The operation is not supported for current repeat mode of invocation.",
-	),
-	core.ReasonAlreadyEnded: alibaba.Forbidden(
-		"InvalidOperation.InvokeAlreadyFinished", "The operation is not supported for finished invocation.",
-	),
-	core.ReasonFileNameTooLong:        alibaba.Forbidden("FileName.ExceedLimit", "The length of file name exceeds limit."),
-	core.ReasonFileDirInvalid:         alibaba.BadRequest("FileTargetDir.Invalid", "The target directory of file is invalid."),
-	core.ReasonFileTooLarge:           alibaba.Forbidden("FileSize.ExceedLimit", "The length of file content exceeds limit."),
-	core.ReasonFileDescriptionTooLong: alibaba.Forbidden("FileDesc.ExceedLimit", "The length of file description exceeds limit."),
-	core.ReasonFileModeInvalid:        alibaba.BadRequest("FileMode.Invalid", "The mode of file is invalid."),
-	core.ReasonFileOwnerInvalid:       alibaba.BadRequest("InvalidParameter.FileOwner", "The specified parameter FileOwner is not valid."),
-	core.ReasonFileGroupInvalid:       alibaba.BadRequest("InvalidParameter.FileGroup", "The specified parameter FileGroup is not valid."),
+	core.ReasonNotStanding:            alibaba.NotRepeating,
+	core.ReasonAlreadyEnded:           alibaba.AlreadyFinished,
+	core.ReasonFileNameTooLong:        alibaba.FileNameTooLong,
+	core.ReasonFileDirInvalid:         alibaba.FileDirInvalid,
+	core.ReasonFileTooLarge:           alibaba.FileTooLarge,
+	core.ReasonFileDescriptionTooLong: alibaba.FileDescriptionTooLong,
+	core.ReasonFileModeInvalid:        alibaba.FileModeInvalid,
+	core.ReasonFileOwnerInvalid:       alibaba.FileOwnerInvalid,
+	core.ReasonFileGroupInvalid:       alibaba.FileGroupInvalid,
 
 	core.ReasonParamsDisabled: alibaba.BadRequest(
 		"Parameter.Disabled", "Parameters cannot be passed in when the command customization function is disabled.",

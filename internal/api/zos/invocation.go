@@ -22,6 +22,8 @@ const (
 	// defaultMaxAnswer bounds the content and output, in bytes, of all invocations on one page: ten thousand of them with full output
 	// would not fit into memory. A page that is too large is refused, not shortened.
 	defaultMaxAnswer = 64 << 20
+	// instanceSize is about how many bytes an instance takes besides its output.
+	instanceSize = 256
 	// batchTasks is about how many tasks are read at a time.
 	batchTasks = 2000
 )
@@ -107,14 +109,14 @@ func statusFilter(list []string) (func(*core.Invocation) bool, error) {
 // showInvocations renders invocations with all their tasks, reading the tasks of some at a time.
 func (d *Dialect) showInvocations(ctx context.Context, c core.Caller, rows []core.Invocation) ([]invocation, error) {
 	out := make([]invocation, 0, len(rows))
-	size := 0
+	size, each := 0, core.MostShown(len(rows))
 	for len(rows) > 0 {
-		n := batch(rows)
+		n := batch(rows, each)
 		ids := make([]core.ID, n)
 		for i := range ids {
 			ids[i] = rows[i].ID
 		}
-		tasks, err := d.env.Service.TasksOf(ctx, c, ids, nil, true)
+		tasks, err := d.env.Service.FirstTasksOf(ctx, c, ids, nil, true, each)
 		if err != nil {
 			return nil, err
 		}
@@ -133,11 +135,11 @@ func (d *Dialect) showInvocations(ctx context.Context, c core.Caller, rows []cor
 	return out, nil
 }
 
-// batch is how many invocations, at least one, have about batchTasks tasks together.
-func batch(rows []core.Invocation) int {
+// batch is how many invocations, at least one, have about batchTasks tasks to show together.
+func batch(rows []core.Invocation, each int) int {
 	tasks := 0
 	for i := range rows {
-		if tasks += rows[i].Counts.Total(); tasks > batchTasks {
+		if tasks += min(rows[i].Counts.Total(), each); tasks > batchTasks {
 			return max(i, 1)
 		}
 	}
@@ -147,7 +149,7 @@ func batch(rows []core.Invocation) int {
 func (v *invocation) size() int {
 	n := len(v.Content)
 	for i := range v.InvocationInstances {
-		n += len(v.InvocationInstances[i].Output)
+		n += instanceSize + len(v.InvocationInstances[i].Output)
 		if e := v.InvocationInstances[i].OutputError; e != nil {
 			n += len(*e)
 		}

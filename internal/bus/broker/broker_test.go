@@ -203,15 +203,19 @@ func TestHostileNode(t *testing.T) {
 	}
 	defer nc.Close()
 	wanted := 0
-	for _, subject := range []string{protocol.In(1), "errand.in.*", "errand.>", ">", protocol.OutAll, "$SYS.>", "_INBOX.>",
-		protocol.SessionIn(1, 5), protocol.SessionsIn(1), protocol.SessionsOut(1), "errand.tin.*.*"} {
+	for _, subject := range []string{
+		protocol.In(1), "errand.in.*", "errand.>", ">", protocol.OutAll, "$SYS.>", "_INBOX.>",
+		protocol.SessionIn(1, 5), protocol.SessionsIn(1), protocol.SessionsOut(1), "errand.tin.*.*",
+	} {
 		wanted++
 		if _, err := nc.Subscribe(subject, func(m *nats.Msg) { read <- m.Subject }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, subject := range []string{protocol.Out(1), protocol.In(1), protocol.In(2), "$SYS.REQ.SERVER.PING", "anything",
-		protocol.SessionOut(1, 5), protocol.SessionIn(1, 5), protocol.SessionIn(2, 5), protocol.SessionOut(2, 5) + ".x"} {
+	for _, subject := range []string{
+		protocol.Out(1), protocol.In(1), protocol.In(2), "$SYS.REQ.SERVER.PING", "anything",
+		protocol.SessionOut(1, 5), protocol.SessionIn(1, 5), protocol.SessionIn(2, 5), protocol.SessionOut(2, 5) + ".x",
+	} {
 		wanted++
 		if err := nc.Publish(subject, []byte("forged")); err != nil {
 			t.Fatal(err)

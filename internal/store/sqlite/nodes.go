@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -13,7 +14,8 @@ const (
 	nodeColumns = `n.key, n.account, n.id, n.name, n.region, n.public_key, n.registration, n.registered_at, n.updated_at, n.removed_at,
 		n.hostname, n.platform, n.os_name, n.kernel, n.arch, n.machine_id, n.boot_id, n.zone, n.private_ip, n.public_ip, n.agent,
 		n.features, n.resource_group, n.tags, n.install_asked_at, s.at`
-	fromNodes = "nodes n CROSS JOIN seen s ON s.node = n.key"
+	fromNodes = "nodes n" + joinSeen
+	joinSeen  = " CROSS JOIN seen s ON s.node = n.key"
 )
 
 func scanNode(r *row) (n core.Node) {
@@ -124,7 +126,11 @@ func (s *Store) ListNodes(ctx context.Context, f core.NodeFilter, p core.Page) (
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
 		l := listNodes(&f)
 		if p.Count {
-			if total, err = l.count(conn); err != nil {
+			counted := *l
+			if f.Online == nil {
+				counted.from = strings.TrimSuffix(l.from, joinSeen)
+			}
+			if total, err = counted.count(conn); err != nil {
 				return err
 			}
 		}
@@ -141,9 +147,9 @@ func listNodes(f *core.NodeFilter) *listing {
 	switch {
 	case f.Account == 0 || len(f.Keys) > 0:
 	case len(f.IDs) > 0: // a few rows to sort are better than all of the account in order
-		l.from = "nodes n INDEXED BY nodes_ever_id CROSS JOIN seen s ON s.node = n.key"
+		l.from = "nodes n INDEXED BY nodes_ever_id" + joinSeen
 	case len(f.Names) > 0:
-		l.from = "nodes n INDEXED BY nodes_name CROSS JOIN seen s ON s.node = n.key"
+		l.from = "nodes n INDEXED BY nodes_name" + joinSeen
 	}
 	l.account("n.account", f.Account)
 	among(l, "n.key", f.Keys)

@@ -104,12 +104,26 @@ func TestPlans(t *testing.T) {
 		l := listFirings(&f)
 		return text(l.query(firingColumns, " ORDER BY id DESC"+order), l.args...)
 	}
+	sessions := func(f core.SessionFilter) func() (string, []any) {
+		l := listSessions(&f)
+		return text(l.query(sessionColumns, " ORDER BY id DESC"+order), l.args...)
+	}
 	tests := []struct {
 		name  string
 		query func() (string, []any)
 		uses  []string
 		sorts bool
 	}{
+		{name: "sessions", query: sessions(core.SessionFilter{Account: 1}), uses: []string{"sessions_account (account=?)"}},
+		{
+			name: "sessions of a node", query: sessions(core.SessionFilter{Account: 1, Nodes: []core.NodeKey{1}}),
+			uses: []string{"connections_node (node=?)"}, sorts: true,
+		},
+		{name: "open sessions", query: sessions(core.SessionFilter{Open: true}), uses: []string{"sessions_unended"}},
+		{name: "open sessions, counted", query: text(openSessions, 1, "r"), uses: []string{"sessions_open (account=? AND region=?)"}},
+		{name: "connected sessions", query: text(connectedSessions, 1), uses: []string{"connections_connected (node=?)"}},
+		{name: "nth session", query: text(nthSession, 1, 1000), uses: []string{"sessions_account (account=?)"}},
+		{name: "old sessions", query: text(oldSessions, 1, 7, 1000), uses: []string{"sessions_account (account=? AND rowid<?)"}},
 		{
 			name: "tagged nodes", query: tagged(core.KindNode, core.TaggedFilter{Account: 1}),
 			uses: []string{"nodes_account (account=?)"},

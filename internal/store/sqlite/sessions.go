@@ -134,15 +134,7 @@ func (s *Store) ChangeSession(ctx context.Context, id core.ID, change func(*core
 // ListSessions implements core.Sessions.
 func (s *Store) ListSessions(ctx context.Context, f core.SessionFilter, p core.Page) (rows []core.Session, total int, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
-		l := &listing{from: "sessions"}
-		l.account("account", f.Account)
-		among(l, "id", f.IDs)
-		if len(f.Nodes) > 0 {
-			l.and("id IN (SELECT session FROM connections WHERE node IN (SELECT value FROM json_each(?)))", jsonList(f.Nodes))
-		}
-		if f.Open {
-			l.and("ended_at IS NULL")
-		}
+		l := listSessions(&f)
 		if p.Count {
 			if total, err = l.count(conn); err != nil {
 				return err
@@ -161,6 +153,19 @@ func (s *Store) ListSessions(ctx context.Context, f core.SessionFilter, p core.P
 		return err
 	})
 	return rows, total, named(err, "list sessions")
+}
+
+func listSessions(f *core.SessionFilter) *listing {
+	l := &listing{from: "sessions"}
+	l.account("account", f.Account)
+	among(l, "id", f.IDs)
+	if len(f.Nodes) > 0 {
+		l.and("id IN (SELECT session FROM connections WHERE node IN (SELECT value FROM json_each(?)))", jsonList(f.Nodes))
+	}
+	if f.Open {
+		l.and("ended_at IS NULL")
+	}
+	return l
 }
 
 // NthSession implements core.Sessions.

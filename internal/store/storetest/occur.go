@@ -13,7 +13,7 @@ import (
 // testKinds lists and counts invocations of some kinds among those of others.
 func testKinds(t *testing.T, f *fixture) {
 	ctx := t.Context()
-	made := map[core.InvocationKind][]core.ID{}
+	made := make(map[core.InvocationKind][]core.ID)
 	for i := range 12 {
 		kind := core.InvocationKind(i % 4)
 		v := f.insert(t, core.Invocation{Account: mine, Kind: kind, Command: 5}, keys(2)...)

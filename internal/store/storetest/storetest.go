@@ -75,6 +75,7 @@ func Run(t *testing.T, open Open) {
 		{"task counts", testTaskCounts},
 		{"task filters", testTaskFilters},
 		{"task pages", testTaskPages},
+		{"tasks of each", testTasksOfEach},
 		{"deliveries", testDeliveries},
 		{"delivery claims", testDeliveryClaims},
 		{"tag change", testTagChange},

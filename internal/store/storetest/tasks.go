@@ -266,3 +266,25 @@ func testTaskPages(t *testing.T, f *fixture) {
 		same(t, name, want, got)
 	}
 }
+
+// testTasksOfEach reads the first tasks of each of some invocations.
+func testTasksOfEach(t *testing.T, f *fixture) {
+	var ids []core.ID
+	var want []core.TaskID
+	for _, n := range []int{3, 0, 5, 1} {
+		v := f.invocation(t, mine, keys(n)...)
+		ids = append(ids, v.ID)
+		var first []core.TaskID
+		for i := range min(n, 2) {
+			first = append(first, core.TaskID{Invocation: v.ID, Index: uint32(i)})
+		}
+		want = append(first, want...)
+	}
+	rows, _, err := f.ListTasks(t.Context(), core.TaskFilter{Account: mine, Invocations: ids, Each: 2}, core.Page{Limit: 100})
+	is(t, "list", err, nil)
+	var got []core.TaskID
+	for i := range rows {
+		got = append(got, rows[i].ID)
+	}
+	same(t, "the first two of each", want, got)
+}

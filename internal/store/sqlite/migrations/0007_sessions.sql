@@ -23,6 +23,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_account ON sessions (account);
 CREATE INDEX sessions_open ON sessions (account, region) WHERE ended_at IS NULL;
+CREATE INDEX sessions_unended ON sessions (ended_at) WHERE ended_at IS NULL; -- of all accounts, by id
 
 -- Their connections to nodes. status and closed are core.ConnectionStatus and core.CloseReason.
 CREATE TABLE connections (

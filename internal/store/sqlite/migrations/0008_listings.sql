@@ -22,3 +22,6 @@ DROP INDEX invocations_command;
 
 -- Each kind of invocations has parts of its own in the index of tasks by node: a listing of one kind does not walk through the others.
 ALTER TABLE parts ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+
+-- The tasks of an invocation that ended badly, by state. Nearly all tasks succeed, and these cost nothing here.
+CREATE INDEX tasks_bad ON tasks (invocation, state, idx) WHERE state > 6;
