@@ -136,7 +136,7 @@ func (f *follower) follow(ctx context.Context) (core.Task, error) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		tasks, err := f.svc.TasksOf(ctx, f.caller, []core.ID{f.id}, nil, true)
+		tasks, err := f.svc.TasksOf(ctx, f.caller, []core.ID{f.id}, nil, true, core.MostShown(1))
 		if err != nil {
 			return core.Task{}, err
 		}

@@ -186,12 +186,13 @@ func (a *archive) insert(i int, kind core.InvocationKind, schedule core.ID, node
 		Definition: a.definition(command), Repeat: core.Once, Schedule: schedule, CreatedAt: a.now, StartedAt: a.now, EndedAt: a.now, UpdatedAt: a.now,
 		ResourceGroup: fmt.Sprint("rg", max(i, 0)%10), DeliverWithin: time.Minute, KillTree: true,
 	}
-	switch {
-	case kind == core.KindOccurrence:
+	switch kind {
+	case core.KindOnce:
+	case core.KindOccurrence:
 		v.Due = a.now.Add(time.Duration(i) * time.Minute)
-	case kind == core.KindStanding:
+	case core.KindStanding:
 		v.Repeat, v.Frequency = core.Period, "rate(1m)"
-	case kind == core.KindFile:
+	case core.KindFile:
 		v.File = &core.File{Name: "nginx.conf", Dir: "/etc/nginx", Mode: "0644", Owner: "root", Group: "root"}
 	}
 	if i%4 < 2 {

@@ -89,17 +89,12 @@ func (s *Service) Tasks(ctx context.Context, c Caller, f TaskFilter, p PageSpec)
 	return views, info, err
 }
 
-// TasksOf returns the tasks of some invocations, for listings of invocations that show them: the first 10,000 divided by the number of
-// invocations of each, and never less than 200. That the caller may see these was judged when they were listed.
-func (s *Service) TasksOf(ctx context.Context, c Caller, ids []ID, nodes []NodeKey, output bool) (map[ID][]TaskView, error) {
-	return s.FirstTasksOf(ctx, c, ids, nodes, output, MostShown(len(ids)))
-}
-
-// MostShown is how many tasks of each TasksOf returns for so many invocations.
+// MostShown is how many tasks of each invocation a page of so many of them shows: 10,000 divided by their number, and never less than 200.
 func MostShown(invocations int) int { return max(minShown, maxShown/max(invocations, 1)) }
 
-// FirstTasksOf is TasksOf for those who read a page of invocations in several calls and know how many tasks of each it can show.
-func (s *Service) FirstTasksOf(
+// TasksOf returns the first tasks of some invocations, at most so many of each, for listings of invocations that show them. That the caller may
+// see these was judged when they were listed.
+func (s *Service) TasksOf(
 	ctx context.Context, c Caller, ids []ID, nodes []NodeKey, output bool, each int,
 ) (map[ID][]TaskView, error) {
 	if len(ids) == 0 {

@@ -116,7 +116,7 @@ func (r *rig) expect(want ...string) {
 
 func (r *rig) state(v core.Invocation) core.State {
 	r.t.Helper()
-	tasks, err := r.scene.Service.TasksOf(r.t.Context(), r.scene.Caller, []core.ID{v.ID}, nil, false)
+	tasks, err := r.scene.Service.TasksOf(r.t.Context(), r.scene.Caller, []core.ID{v.ID}, nil, false, core.MostShown(1))
 	if err != nil || len(tasks[v.ID]) != 1 {
 		r.t.Fatalf("%v, %d tasks", err, len(tasks[v.ID]))
 	}

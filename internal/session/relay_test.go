@@ -160,6 +160,14 @@ func TestRestart(t *testing.T) {
 	c.Until("got one\r\n")
 	c.Type("two\n") // whose answer may go to nobody for now
 	for _, word := range []string{"three", "four"} {
+		before := c
+		go func() {
+			for {
+				if _, err := before.Next(); err != nil {
+					return // it was told to come back later
+				}
+			}
+		}()
 		r.start(session.Limits{})
 		c = r.dial(s, token)
 		c.Type(word + "\n")

@@ -131,7 +131,8 @@ type client struct {
 	name  string // of the session, in frames
 	ctx   context.Context
 	leave context.CancelCauseFunc
-	quiet chan struct{} // closed when nothing more is taken from the legs
+	drop  context.CancelFunc // ends the connection as it is
+	quiet chan struct{}      // closed when nothing more is taken from the legs
 	seq   atomic.Int64
 }
 
@@ -140,6 +141,8 @@ func (r *room) serve(ctx context.Context, conn *websocket.Conn, name string) {
 	c := &client{room: r, conn: conn, name: name, quiet: make(chan struct{})}
 	c.ctx, c.leave = context.WithCancelCause(ctx)
 	defer c.leave(errLeft)
+	ctx, c.drop = context.WithCancel(ctx)
+	defer c.drop()
 	r.mu.Lock()
 	before := r.client
 	r.client, r.framed = c, time.Now()
@@ -187,12 +190,12 @@ func (c *client) write() {
 	case errors.Is(why, errClosing):
 		code, text = websocket.StatusGoingAway, why.Error()
 	}
-	timer := time.AfterFunc(goodbye, func() { _ = c.conn.CloseNow() })
+	timer := time.AfterFunc(goodbye, c.drop)
 	defer timer.Stop()
 	_ = c.conn.Close(code, text) // or it is closed already
 }
 
-// goodbye is how long a client may take to agree that the connection is over.
+// goodbye is how long a client may take to agree that the connection is over; five seconds if it was just being read from.
 const goodbye = time.Second
 
 // pingInterval keeps what stands between client and server from taking the connection for dead.
@@ -258,25 +261,26 @@ func (c *client) read(ctx context.Context) {
 			_ = c.conn.Close(websocket.StatusUnsupportedData, reasonBadData)
 			return
 		}
-		c.room.mu.Lock()
-		c.room.framed = time.Now()
-		c.room.mu.Unlock()
-		if c.take(&f) != nil {
-			return
-		}
+		c.take(&f)
 	}
 }
 
-// take does what a frame asks for. An error means that the client has to go.
-func (c *client) take(f *frame) error {
+// take does what a frame asks for, unless the client has to go: then what it still sends is only read until it hears so.
+func (c *client) take(f *frame) {
+	if c.ctx.Err() != nil {
+		return
+	}
+	c.room.mu.Lock()
+	c.room.framed = time.Now()
+	c.room.mu.Unlock()
 	for _, l := range c.room.choose(f.instance) {
 		switch f.kind {
 		case frameInput:
 			if len(f.payload) == 0 {
 				continue
 			}
-			if err := l.input(c.ctx, f.payload); err != nil {
-				return err
+			if l.input(c.ctx, f.payload) != nil {
+				return
 			}
 		case frameSize:
 			if rows, columns, ok := f.size(); ok {
@@ -289,7 +293,6 @@ func (c *client) take(f *frame) error {
 		case frameOutput, frameStatus: // the server's
 		}
 	}
-	return c.ctx.Err()
 }
 
 // choose returns the legs that a frame is for: that of the instance it names, or all.

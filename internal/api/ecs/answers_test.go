@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,6 +88,37 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
+// TestRegionOfEveryAction leaves the region out, and names one that is not there.
+func TestRegionOfEveryAction(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	delete(c.Common, "RegionId")
+	required := caller.Params{
+		"CommandId": "c-x", "InvokeId": "t-x", "Type": "RunShellScript", "CommandContent": "x", "Name": "x", "ActivationId": "x", "InstanceName": "x",
+		"SessionId": "s-x", "ResourceType": "command", "TargetDir": "/", "Content": "x",
+	}
+	lists := map[string]caller.Params{
+		"ModifyManagedInstance": {"InstanceId": "x"}, "DeregisterManagedInstance": {"InstanceId": "x"},
+		"DescribeCloudAssistantSettings": {"SettingType.1": "x"}, "ModifyCloudAssistantSettings": {"SettingType": "x"},
+	}
+	for action := range ecs.New(s.Env()).Actions {
+		if action == "DescribeRegions" {
+			continue
+		}
+		p := required.With(flat(lists[action])...)
+		status, code := 400, "MissingRegionId"
+		if strings.HasSuffix(action, "TagResources") || action == "UntagResources" { // which have words of their own
+			status, code = 404, "MissingParameter.RegionId"
+		}
+		if a := c.Call(action, p); a.Status != status || a.Code != code {
+			t.Errorf("%s without RegionId: %d %s", action, a.Status, a.Code)
+		}
+		if a := c.Call(action, p.With("RegionId", "nowhere")); a.Status != 404 || a.Code != "InvalidRegionId.NotFound" {
+			t.Errorf("%s with RegionId nowhere: %d %s", action, a.Status, a.Code)
+		}
+	}
+}
+
 // TestDefaultsOfOthers shows a command that another vendor's client stored with values of its parameters: they are definitions here, without
 // what this vendor alone knows about a parameter.
 func TestDefaultsOfOthers(t *testing.T) {
@@ -148,5 +180,46 @@ func TestFilesOfAGroup(t *testing.T) {
 	first, _ := list(group.With("MaxResults", "1"))
 	if next, names := list(group.With("MaxResults", "1", "NextToken", first.NextToken)); len(names) != 1 || names[0] != "first" || next.NextToken != "" {
 		t.Errorf("second page: %v, then %q", names, next.NextToken)
+	}
+}
+
+// TestInvokeOverrides runs a stored command in another way than it was stored, once and at every start of the machine.
+func TestInvokeOverrides(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	n := s.Node("i-one")
+	s.Online(n)
+	made := ask[struct{ CommandId string }](t, c, "CreateCommand", caller.Params{
+		"Name": "n", "Type": "RunShellScript", "CommandContent": "ZWNobw==", "WorkingDir": "/srv", "Launcher": "sh", "Timeout": "30",
+	})
+	fields := []string{"CommandId", "Username", "WorkingDir", "Launcher", "Timeout", "RepeatMode", "TerminationMode", "Tags"}
+	tagged := map[string]any{"Tag": []any{map[string]any{"TagKey": "k", "TagValue": "v"}}}
+	for _, f := range []struct {
+		params []string
+		want   map[string]any
+	}{
+		{nil, map[string]any{
+			"Username": "", "WorkingDir": "/srv", "Launcher": "sh", "Timeout": 30., "RepeatMode": "Once", "TerminationMode": "ProcessTree",
+			"Tags": map[string]any{"Tag": []any{}},
+		}},
+		{[]string{
+			"Username", "bob", "WorkingDir", "/home", "Launcher", "bash -x", "Timeout", "40", "RepeatMode", "EveryReboot", "TerminationMode", "Process",
+			"Tag.1.Key", "k", "Tag.1.Value", "v",
+		}, map[string]any{
+			"Username": "bob", "WorkingDir": "/home", "Launcher": "bash -x", "Timeout": 40., "RepeatMode": "EveryReboot", "TerminationMode": "Process",
+			"Tags": tagged,
+		}},
+	} {
+		started := ask[ran](t, c, "InvokeCommand", caller.Params{"CommandId": made.CommandId, "InstanceId.1": "i-one"}.With(f.params...))
+		f.want["CommandId"] = made.CommandId
+		got := ask[invocations](t, c, "DescribeInvocations", caller.Params{"InvokeId": started.InvokeId}).Invocations.Invocation
+		if diff := cmp.Diff([]map[string]any{f.want}, only(got, fields...)); diff != "" {
+			t.Errorf("invocation (-want +got):\n%s", diff)
+		}
+		shown := []string{"CommandId", "Username", "Launcher", "TerminationMode", "Tags"}
+		result := ask[results](t, c, "DescribeInvocationResults", caller.Params{"InvokeId": started.InvokeId}).Invocation.InvocationResults.InvocationResult
+		if diff := cmp.Diff(only([]map[string]any{f.want}, shown...), only(result, shown...)); diff != "" {
+			t.Errorf("result (-want +got):\n%s", diff)
+		}
 	}
 }

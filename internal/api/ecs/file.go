@@ -61,7 +61,7 @@ func (d *Dialect) describeSendFileResults(
 	for i := range rows {
 		ids[i] = rows[i].ID
 	}
-	tasks, err := d.service.TasksOf(ctx, c, ids, f.Nodes, false)
+	tasks, err := d.service.TasksOf(ctx, c, ids, f.Nodes, false, core.MostShown(len(ids)))
 	if err != nil {
 		return nil, err
 	}

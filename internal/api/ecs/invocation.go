@@ -29,7 +29,7 @@ func (d *Dialect) describeInvocations(
 	}
 	// Output is shown only to those who name what they want to see.
 	output := req.IncludeOutput && (req.InvokeId != "" || req.InstanceId != "")
-	tasks, err := d.service.TasksOf(ctx, c, ids, f.Nodes, output)
+	tasks, err := d.service.TasksOf(ctx, c, ids, f.Nodes, output, core.MostShown(len(ids)))
 	if err != nil {
 		return nil, err
 	}

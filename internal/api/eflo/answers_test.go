@@ -52,3 +52,23 @@ func TestRequestIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestServerSn shows what a machine calls itself to whoever opens a terminal on it.
+func TestServerSn(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	code, secret, err := s.Service.CreateRegistration(t.Context(), s.Caller, core.RegistrationSpec{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := s.Service.Register(t.Context(), core.Enrolment{
+		Code: code.ID, Secret: secret, PublicKey: "k", NodeID: "e01-a", MachineID: "sn-1", Facts: core.Facts{Platform: core.Linux, Features: []string{"session"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Online(n)
+	if got := ask[map[string]any](t, c, "CreateSession", caller.Params{"NodeId": "e01-a"})["ServerSn"]; got != "sn-1" {
+		t.Errorf("ServerSn %v", got)
+	}
+}

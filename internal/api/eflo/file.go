@@ -50,7 +50,7 @@ func (d *Dialect) describeSendFileResults(
 			return nil, err
 		}
 	}
-	tasks, err := d.service.TasksOf(ctx, c, []core.ID{id}, keys, false)
+	tasks, err := d.service.TasksOf(ctx, c, []core.ID{id}, keys, false, core.MostShown(1))
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (d *Dialect) describeInvocations(
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := d.service.TasksOf(ctx, c, []core.ID{id}, keys, req.IncludeOutput)
+	tasks, err := d.service.TasksOf(ctx, c, []core.ID{id}, keys, req.IncludeOutput, core.MostShown(1))
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (d *Dialect) describeInvocations(
 	for i := range rows {
 		ids[i] = rows[i].ID
 	}
-	tasks, err := d.env.Service.TasksOf(ctx, c, ids, nil, false)
+	tasks, err := d.env.Service.TasksOf(ctx, c, ids, nil, false, core.MostShown(len(ids)))
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (d *Dialect) mixInvokers(
 			ids = append(ids, r.id)
 		}
 	}
-	tasks, err := d.env.Service.TasksOf(ctx, c, ids, nil, false)
+	tasks, err := d.env.Service.TasksOf(ctx, c, ids, nil, false, core.MostShown(len(ids)))
 	if err != nil {
 		return nil, err
 	}

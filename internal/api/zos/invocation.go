@@ -22,8 +22,8 @@ const (
 	// defaultMaxAnswer bounds the content and output, in bytes, of all invocations on one page: ten thousand of them with full output
 	// would not fit into memory. A page that is too large is refused, not shortened.
 	defaultMaxAnswer = 64 << 20
-	// instanceSize is about how many bytes an instance takes besides its output.
-	instanceSize = 256
+	// maxInstances bounds, in the same way, how many instances all of them have.
+	maxInstances = 100_000
 	// batchTasks is about how many tasks are read at a time.
 	batchTasks = 2000
 )
@@ -109,14 +109,14 @@ func statusFilter(list []string) (func(*core.Invocation) bool, error) {
 // showInvocations renders invocations with all their tasks, reading the tasks of some at a time.
 func (d *Dialect) showInvocations(ctx context.Context, c core.Caller, rows []core.Invocation) ([]invocation, error) {
 	out := make([]invocation, 0, len(rows))
-	size, each := 0, core.MostShown(len(rows))
+	size, instances, each := 0, 0, core.MostShown(len(rows))
 	for len(rows) > 0 {
 		n := batch(rows, each)
 		ids := make([]core.ID, n)
 		for i := range ids {
 			ids[i] = rows[i].ID
 		}
-		tasks, err := d.env.Service.FirstTasksOf(ctx, c, ids, nil, true, each)
+		tasks, err := d.env.Service.TasksOf(ctx, c, ids, nil, true, each)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +126,13 @@ func (d *Dialect) showInvocations(ctx context.Context, c core.Caller, rows []cor
 				return nil, err
 			}
 			size += shown.size()
-			if out = append(out, shown); size > d.maxAnswer && len(out) > 1 {
+			instances += len(shown.InvocationInstances)
+			out = append(out, shown)
+			switch {
+			case len(out) == 1:
+			case instances > maxInstances:
+				return nil, refuse(core.ReasonTooLarge, "pageSize", "the page has more than %d instances, ask for a smaller one", maxInstances)
+			case size > d.maxAnswer:
 				return nil, refuse(core.ReasonTooLarge, "pageSize", "the page has more than %d bytes of output, ask for a smaller one", d.maxAnswer)
 			}
 		}
@@ -149,7 +155,7 @@ func batch(rows []core.Invocation, each int) int {
 func (v *invocation) size() int {
 	n := len(v.Content)
 	for i := range v.InvocationInstances {
-		n += instanceSize + len(v.InvocationInstances[i].Output)
+		n += len(v.InvocationInstances[i].Output)
 		if e := v.InvocationInstances[i].OutputError; e != nil {
 			n += len(*e)
 		}

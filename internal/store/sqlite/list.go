@@ -130,6 +130,10 @@ func (l *listing) count(conn *sqlite.Conn) (n int, err error) {
 	return n, err
 }
 
+// limit bounds the rows of a SELECT. It is a sum so that the planner cannot make use of the number: to a statement with a bare parameter here
+// it would turn anew for every value, which costs more than most pages.
+const limit = " LIMIT 0 + ?"
+
 // page calls visit for the rows of a page, in the order given. Conditions for Page.After are the caller's.
 func (l *listing) page(conn *sqlite.Conn, columns, order string, p core.Page, visit func(*row) error) error {
 	offset := p.Offset
@@ -137,7 +141,7 @@ func (l *listing) page(conn *sqlite.Conn, columns, order string, p core.Page, vi
 		offset = 0
 	}
 	args := append(l.args[:len(l.args):len(l.args)], p.Limit, offset)
-	return query(conn, l.query(columns, " ORDER BY "+order+" LIMIT ? OFFSET ?"), visit, args...)
+	return query(conn, l.query(columns, " ORDER BY "+order+limit+" OFFSET 0 + ?"), visit, args...)
 }
 
 // countedPage is pageByKey that also counts all rows, if the page asks for it.

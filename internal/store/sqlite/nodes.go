@@ -145,14 +145,16 @@ func (s *Store) ListNodes(ctx context.Context, f core.NodeFilter, p core.Page) (
 func listNodes(f *core.NodeFilter) *listing {
 	l := &listing{from: fromNodes}
 	switch {
-	case f.Account == 0 || len(f.Keys) > 0:
+	case len(f.Keys) > 0:
+		l.from = "json_each(?) k CROSS JOIN nodes n ON n.key = k.value" + joinSeen
+		l.args = []any{jsonList(distinct(f.Keys))}
+	case f.Account == 0:
 	case len(f.IDs) > 0: // a few rows to sort are better than all of the account in order
 		l.from = "nodes n INDEXED BY nodes_ever_id" + joinSeen
 	case len(f.Names) > 0:
 		l.from = "nodes n INDEXED BY nodes_name" + joinSeen
 	}
 	l.account("n.account", f.Account)
-	among(l, "n.key", f.Keys)
 	among(l, "n.id", f.IDs)
 	among(l, "n.name", f.Names)
 	among(l, "n.platform", f.Platforms)
@@ -236,16 +238,19 @@ func nodeLoad(conn *sqlite.Conn, key core.NodeKey, open int64) (load core.NodeLo
 	if err != nil || tasks == 0 {
 		return load, err
 	}
+	load.Finished = int(tasks)
 	text := countOpenOfNode
 	if tasks < open {
 		text = countOpenAmongTasks
 	}
-	err = queryOne(conn, text, func(r *row) error {
-		active, standing := int(r.int()), int(r.int())
-		load.Finished = int(tasks) - active
-		load.Active = active - standing // a task that waits for its time is not in progress
-		return nil
-	}, int(core.Scheduled), key, int(core.Succeeded))
+	if open > 0 {
+		err = queryOne(conn, text, func(r *row) error {
+			active, standing := int(r.int()), int(r.int())
+			load.Finished -= active
+			load.Active = active - standing // a task that waits for its time is not in progress
+			return nil
+		}, int(core.Scheduled), key, int(core.Succeeded))
+	}
 	if err != nil {
 		return load, err
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"slices"
 
@@ -90,7 +91,7 @@ func merge(lanes []*lane, after core.Cursor, wanted int, visit func(*visited) er
 		}
 		after = v.at
 		if err := visit(&v); err != nil {
-			if err == errStop {
+			if errors.Is(err, errStop) {
 				return nil
 			}
 			return err
@@ -235,10 +236,7 @@ func nodeLanes(
 	if kinds, err = partKinds(conn, kinds); err != nil {
 		return nil, err
 	}
-	for _, node := range distinct(nodes) {
-		if node <= 0 {
-			continue // no node has such a key
-		}
+	for _, node := range existing(nodes) {
 		for _, kind := range kinds {
 			lanes = append(lanes, &lane{read: func(after core.Cursor, most int, visit func(visited)) error {
 				l := nodeListing(node, kind, from)
@@ -263,7 +261,7 @@ const nodeOrder = "p.id DESC, t.invocation DESC, t.idx"
 
 func nodeListing(node core.NodeKey, kind core.InvocationKind, from string) *listing {
 	return &listing{
-		from: "parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = ? CROSS JOIN invocations v ON v.id = t.invocation" + from,
+		from: "parts p CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = p.id AND t.node = ? CROSS JOIN invocations v ON v.id = t.invocation" + from,
 		args: []any{node, int(kind)}, where: []string{"p.kind = ?"},
 	}
 }
@@ -276,9 +274,9 @@ func countOnNodes(
 		return 0, err
 	}
 	l := &listing{
-		from: "json_each(?) j CROSS JOIN parts p CROSS JOIN tasks t ON t.part = p.id AND t.node = j.value " +
+		from: "json_each(?) j CROSS JOIN parts p CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = p.id AND t.node = j.value " +
 			"CROSS JOIN invocations v ON v.id = t.invocation" + from,
-		args: []any{jsonList(distinct(nodes))},
+		args: []any{jsonList(existing(nodes))},
 	}
 	among(l, "p.kind", widened(kinds))
 	restrict(l)
@@ -295,6 +293,11 @@ func partKinds(conn *sqlite.Conn, kinds []core.InvocationKind) (there []core.Inv
 		return nil
 	})
 	return there, err
+}
+
+// existing are the nodes of a filter, each once, without keys that no node can have: filters by unknown names have such.
+func existing(nodes []core.NodeKey) []core.NodeKey {
+	return slices.DeleteFunc(distinct(nodes), func(key core.NodeKey) bool { return key <= 0 })
 }
 
 func distinct[T cmp.Ordered](values []T) []T {

@@ -214,13 +214,50 @@ func (w *taskWalk) listing(newest int64) *listing {
 // tasks selects the tasks of one invocation that come after an index.
 func (w *taskWalk) tasks(v *visited, after int64) *listing {
 	l := &listing{from: "tasks t"}
-	if len(w.f.Nodes) > 0 {
+	switch nodes := existing(w.f.Nodes); {
+	case len(nodes) == 1: // comes out of the index in order
+		l.from = "tasks t INDEXED BY tasks_node"
+		l.and("t.part = ? AND t.node = ?", v.part, nodes[0])
+	case len(w.f.Nodes) > 0:
 		l.from = "json_each(?) j CROSS JOIN tasks t INDEXED BY tasks_node ON t.part = ? AND t.node = j.value"
-		l.args = []any{jsonList(distinct(w.f.Nodes)), v.part}
+		l.args = []any{jsonList(nodes), v.part}
 	}
 	l.and("t.invocation = ? AND t.idx > ?", v.at.A, after)
 	l.states(w.f.States)
 	return l
+}
+
+// bad reports whether an index leads to the tasks that match.
+func (w *taskWalk) bad() bool {
+	return len(w.f.Nodes) == 0 && len(w.f.States) > 0 && slices.Min(w.f.States) > core.Succeeded
+}
+
+const badTasks = `SELECT t.idx FROM tasks t INDEXED BY tasks_bad WHERE t.invocation = ? AND t.state = ? AND t.state > 6 AND t.idx > ?
+	ORDER BY t.idx` + limit
+
+// badTasks adds tasks of one invocation that ended badly, after an index.
+func (w *taskWalk) badTasks(v *visited, after int64, p core.Page, rows []core.Task) ([]core.Task, error) {
+	var lanes []*lane
+	for _, state := range distinct(w.f.States) {
+		if int(state) >= core.NumStates || v.counts[state] == 0 {
+			continue
+		}
+		lanes = append(lanes, &lane{read: func(from core.Cursor, most int, visit func(visited)) error {
+			return query(w.conn, badTasks, func(r *row) error {
+				visit(visited{at: core.Cursor{A: v.at.A, B: r.int()}})
+				return nil
+			}, v.at.A, int(state), from.B, most)
+		}})
+	}
+	if after >= 0 {
+		p.After = &core.Cursor{A: v.at.A, B: after}
+	}
+	text := "SELECT " + columns(w.f) + " FROM tasks t WHERE t.invocation = ? AND t.idx = ?"
+	err := page(lanes, p, func(found *visited) (err error) {
+		rows, err = readTasks(w.conn, rows, text, found.at.A, found.at.B)
+		return err
+	})
+	return rows, err
 }
 
 // matching is how many tasks of an invocation match.
@@ -272,10 +309,15 @@ func (w *taskWalk) page(p core.Page) (rows []core.Task, err error) {
 			rest.Limit = min(rest.Limit, w.f.Each)
 		}
 		skip = 0
-		err := w.tasks(v, after).page(w.conn, columns(w.f), "t.idx", rest, func(r *row) error {
-			rows = append(rows, core.Task{})
-			return scanTask(r, &rows[len(rows)-1])
-		})
+		var err error
+		if w.bad() {
+			rows, err = w.badTasks(v, after, rest, rows)
+		} else {
+			err = w.tasks(v, after).page(w.conn, columns(w.f), "t.idx", rest, func(r *row) error {
+				rows = append(rows, core.Task{})
+				return scanTask(r, &rows[len(rows)-1])
+			})
+		}
 		if err == nil && len(rows) == p.Limit {
 			err = errStop
 		}

@@ -175,7 +175,8 @@ func (a *archive) compareTasks(rt *rapid.T) {
 	f := core.TaskFilter{
 		Account: a.account, Kinds: some(rt, "kinds", core.KindOnce, core.KindStanding, core.KindFile), Commands: some[core.ID](rt, "commands", 0, 1, 7),
 		Schedules: some[core.ID](rt, "schedules", 1, 2), ResourceGroup: one(rt, "group", "x"), Tags: some(rt, "tags", a.tags...),
-		Nodes: some(rt, "nodes", a.nodes[0], a.nodes[2], -1), States: some(rt, "states", core.Queued, core.Succeeded, core.Failed), Output: true,
+		Nodes:  some(rt, "nodes", a.nodes[0], a.nodes[2], -1),
+		States: some(rt, "states", core.Queued, core.Succeeded, core.Failed, core.Lost, core.State(core.NumStates)), Output: true,
 	}
 	if len(a.model) > 0 && rapid.IntRange(0, 3).Draw(rt, "by id") == 0 {
 		f.Invocations = []core.ID{a.any(rt).ID, a.any(rt).ID, 5}
