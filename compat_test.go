@@ -80,18 +80,19 @@ A test under "story" tells the action's story through the vendor's own SDK.
 `
 
 func describe(t *testing.T, page *strings.Builder, p product) {
-	tests := readTests(t, filepath.Join("internal", "api", p.name))
-	stories := readTests(t, filepath.Join("internal", "api", "apitest"))
+	tests := readTests(t, filepath.Join("internal", "api", p.name), "Test")
+	stories := readTests(t, filepath.Join("internal", "api", "apitest"), "")
+	rivals := slices.Sorted(maps.Keys(p.actions))
 	fmt.Fprintf(page, "\n## %s\n\n%d actions.\n", p.title, len(p.actions))
-	for _, name := range slices.Sorted(maps.Keys(p.actions)) {
+	for _, name := range rivals {
 		a := p.actions[name]
-		story := stories.proof(p.name, name)
+		story := stories.proof(rivals, p.name, name)
 		if story == "" {
 			t.Errorf("%s %s: no story through an SDK names it", p.name, name)
 		}
 		fmt.Fprintf(page, "\n### %s %s\n\nStory: `%s`\n\n| | Name | Test |\n|---|---|---|\n", p.name, name, story)
 		row := func(kind, field string) {
-			test := cmp.Or(tests.proof(name, lastWord(field)), tests.proof(name, exported(lastWord(field))))
+			test := cmp.Or(tests.proof(rivals, name, lastWord(field)), tests.proof(rivals, name, exported(lastWord(field))))
 			if test == "" {
 				t.Errorf("%s %s: no test names its %s %s", p.name, name, kind, field)
 			}
@@ -146,23 +147,39 @@ func fieldsOf(t reflect.Type) []string {
 // testWords is what each test of a folder names, itself and through whatever of its package it uses.
 type testWords map[string]map[string]bool
 
-// proof is the test that names all these words and the fewest others.
-func (w testWords) proof(words ...string) string {
-	best := ""
+// proof is the test that names all these words, and besides them the fewest of the rivals and then the fewest others: a test about one
+// thing proves more about it.
+func (w testWords) proof(rivals []string, words ...string) string {
+	type size struct{ rivals, words int }
+	best, least := "", size{}
 	for _, test := range slices.Sorted(maps.Keys(w)) {
 		named := w[test]
-		all := !slices.ContainsFunc(words, func(word string) bool { return !named[word] })
-		if all && (best == "" || len(named) < len(w[best])) {
-			best = test
+		if slices.ContainsFunc(words, func(word string) bool { return !named[word] }) {
+			continue
+		}
+		s := size{words: len(named)}
+		for _, r := range rivals {
+			if named[r] {
+				s.rivals++
+			}
+		}
+		if best == "" || s.rivals < least.rivals || s.rivals == least.rivals && s.words < least.words {
+			best, least = test, s
 		}
 	}
 	return best
 }
 
+var ofProduct = regexp.MustCompile(`^(ecs|eflo|tat|zos)[A-Z]`)
+
 var word = regexp.MustCompile(`[A-Za-z][A-Za-z0-9_]*`)
 
-// readTests reads the tests of a folder.
-func readTests(t *testing.T, dir string) testWords {
+// notStories are exported functions of the stories' folder that tell none.
+var notStories = []string{"Callers", "Matrix"}
+
+// readTests reads the tests of a folder: the functions whose name begins like this, or without such a beginning all that are exported and
+// no tests.
+func readTests(t *testing.T, dir, prefix string) testWords {
 	t.Helper()
 	type declaration struct{ words, uses map[string]bool }
 	declared := map[string]*declaration{}
@@ -186,6 +203,9 @@ func readTests(t *testing.T, dir string) testWords {
 				}
 			case *ast.Ident:
 				d.words[n.Name], d.uses[n.Name] = true, true
+				if m := ofProduct.FindStringSubmatch(n.Name); m != nil {
+					d.words[m[1]] = true // efloVersion is about eflo
+				}
 			}
 			return true
 		})
@@ -194,7 +214,7 @@ func readTests(t *testing.T, dir string) testWords {
 		if err != nil || e.IsDir() && e.Name() == "node_modules" {
 			return cmp.Or(err, fs.SkipDir)
 		}
-		if e.IsDir() || !strings.HasSuffix(path, ".go") || !strings.HasSuffix(path, "_test.go") && !strings.Contains(dir, "apitest") {
+		if e.IsDir() || !strings.HasSuffix(path, ".go") || !strings.HasSuffix(path, "_test.go") && prefix != "" {
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
@@ -237,7 +257,8 @@ func readTests(t *testing.T, dir string) testWords {
 	}
 	tests := testWords{}
 	for name := range declared {
-		if !strings.HasPrefix(name, "Test") && (!strings.Contains(dir, "apitest") || !token.IsExported(name)) {
+		story := token.IsExported(name) && !strings.HasPrefix(name, "Test") && !slices.Contains(notStories, name)
+		if prefix != "" && !strings.HasPrefix(name, prefix) || prefix == "" && !story {
 			continue
 		}
 		words, seen := map[string]bool{}, map[string]bool{}

@@ -13,6 +13,12 @@ import (
 	"github.com/alibabacloud-go/tea/tea"
 )
 
+// The versions of the two products, by which alone they are told apart.
+const (
+	ecsVersion  = "2014-05-26"
+	efloVersion = "2022-12-15"
+)
+
 // acs3 is Alibaba's current Go SDK core with ACS3-HMAC-SHA256, as the clients of all its products use it.
 type acs3 struct {
 	client  *openapi.Client
@@ -71,7 +77,7 @@ type ecsSDK struct {
 }
 
 func openECS(target Target) (sdk, error) {
-	a, err := newACS3(target, "2014-05-26", false)
+	a, err := newACS3(target, ecsVersion, false)
 	return &ecsSDK{acs3: a, nodes: target.Nodes}, err
 }
 
@@ -132,7 +138,7 @@ type efloSDK struct {
 }
 
 func openEFLO(target Target) (sdk, error) {
-	a, err := newACS3(target, "2022-12-15", true)
+	a, err := newACS3(target, efloVersion, true)
 	return &efloSDK{acs3: a, nodes: target.Nodes}, err
 }
 

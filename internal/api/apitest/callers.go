@@ -15,7 +15,7 @@ type Caller func(action string, params map[string]any) (answer, code string)
 // Callers returns a Caller for each dialect.
 func Callers(t *testing.T, target Target) map[string]Caller {
 	t.Helper()
-	ecs, eflo := must(newACS3(target, "2014-05-26", false))(t), must(newACS3(target, "2022-12-15", true))(t)
+	ecs, eflo := must(newACS3(target, ecsVersion, false))(t), must(newACS3(target, efloVersion, true))(t)
 	tat, z := newTAT(target, methodTC3), must(newZOS(target))(t)
 	caller := func(call func(action string, params map[string]any, into any) error) Caller {
 		return func(action string, params map[string]any) (answer, code string) {

@@ -169,7 +169,7 @@ type deliverer struct {
 func deliverers(t *testing.T, target Target) map[string]deliverer {
 	t.Helper()
 	target.Nodes = target.Nodes[:1]
-	ecs, err := newACS3(target, "2014-05-26", false)
+	ecs, err := newACS3(target, ecsVersion, false)
 	if err != nil {
 		t.Fatal(err)
 	}

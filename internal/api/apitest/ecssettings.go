@@ -21,7 +21,7 @@ type upgradeSettings struct {
 // dotted fields, and each reads what the other wrote.
 func Settings(t *testing.T, target Target) {
 	t.Helper()
-	current, err := newACS3(target, "2014-05-26", false)
+	current, err := newACS3(target, ecsVersion, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func Settings(t *testing.T, target Target) {
 // Assistants asks for the agent to be installed, and lists it as the plugin that it is.
 func Assistants(t *testing.T, target Target) {
 	t.Helper()
-	a, err := newACS3(target, "2014-05-26", false)
+	a, err := newACS3(target, ecsVersion, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func Assistants(t *testing.T, target Target) {
 // Repeated makes the same calls twice with a token; only the first of each has an effect.
 func Repeated(t *testing.T, target Target) {
 	t.Helper()
-	a, err := newACS3(target, "2014-05-26", false)
+	a, err := newACS3(target, ecsVersion, false)
 	if err != nil {
 		t.Fatal(err)
 	}

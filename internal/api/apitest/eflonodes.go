@@ -25,11 +25,11 @@ func (a *acs3) callSplit(action string, query, body map[string]any, into any) er
 // Clusters puts the first of the nodes into a cluster, finds it there and by its labels, and takes it out again.
 func Clusters(t *testing.T, target Target) {
 	t.Helper()
-	inBody, err := newACS3(target, "2022-12-15", true)
+	inBody, err := newACS3(target, efloVersion, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	inQuery, err := newACS3(target, "2022-12-15", false)
+	inQuery, err := newACS3(target, efloVersion, false)
 	if err != nil {
 		t.Fatal(err)
 	}

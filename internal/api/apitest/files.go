@@ -97,7 +97,7 @@ func fileThroughECS(t *testing.T, target Target, dir, content string) sent {
 // fileThroughEFLO writes over notes.bin through all nodes, one of which may find it written already by the other.
 func fileThroughEFLO(t *testing.T, target Target, dir, content string) {
 	t.Helper()
-	s := must(newACS3(target, "2022-12-15", true))(t)
+	s := must(newACS3(target, efloVersion, true))(t)
 	nodes := must((&efloSDK{nodes: target.Nodes}).nodeList())(t)
 	var made struct{ InvokeId string }
 	if err := s.call("SendFile", map[string]any{

@@ -19,7 +19,7 @@ func Doors(t *testing.T, target Target) {
 		t.Errorf("the terminal is at %s, want %s", first.WebSocketUrl, want)
 	}
 
-	eflo := must(newACS3(target, "2022-12-15", true))(t)
+	eflo := must(newACS3(target, efloVersion, true))(t)
 	var second struct{ SessionId, SessionToken, WssEndpoint, ServerSn string }
 	if err := eflo.call("CreateSession", map[string]any{"NodeId": target.Nodes[0], "SessionType": "shell"}, &second); err != nil {
 		t.Fatal(err)

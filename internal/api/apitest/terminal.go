@@ -10,7 +10,7 @@ import (
 // Terminal opens a shell on a machine through the current SDK and works in it as the vendor's own terminal client would.
 func Terminal(t *testing.T, target Target) {
 	t.Helper()
-	c := must(newACS3(target, "2014-05-26", false))(t)
+	c := must(newACS3(target, ecsVersion, false))(t)
 	var started struct{ SessionId, SecurityToken, WebSocketUrl string }
 	err := c.call("StartTerminalSession", map[string]any{
 		"RegionId": alibabaRegion, "InstanceId": target.Nodes[:1], "EncryptionOptions": `{"Enabled":true,"Mode":"Auto"}`,

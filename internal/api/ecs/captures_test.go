@@ -89,6 +89,7 @@ func TestCaptures(t *testing.T) {
 				case want == "":
 					checkStored(t, s, r.Action)
 					checkShown(t, r.Action, w.Body.String())
+					checkDecodes(t, r.Action, w.Body.String())
 				}
 			}
 		})

@@ -45,6 +45,8 @@ func Benchmarks(b *testing.B, open Open, sizes ...int) {
 			b.Run("finish", s.benchFinish)
 			b.Run("finish singly", s.benchFinishSingly)
 			b.Run("finish with a subscriber", s.benchFinishWatched)
+			b.Run("insert narrow", s.benchInsertNarrow)
+			b.Run("finish narrow", s.benchFinishNarrow)
 			b.Run("page", s.benchPage)
 			b.Run("page by node", s.benchPageByNode)
 			b.Run("page by state", s.benchPageByState)
@@ -172,6 +174,61 @@ func (s *bench) benchFinishWatched(b *testing.B) {
 	if err := s.ChangeSubscription(context.Background(), mine, sub.ID, func(*core.Subscription) (bool, error) { return false, nil }); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// narrow is how many invocations of one task each a round of the benchmarks has, from 64 goroutines.
+const narrow = 1000
+
+func (s *bench) benchInsertNarrow(b *testing.B) {
+	var open []core.ID
+	Cost(b, "task", narrow, nil, func() { open = append(open, s.runNarrow(b)...) })
+	s.finishNarrow(b, open)
+}
+
+func (s *bench) benchFinishNarrow(b *testing.B) {
+	var open []core.ID
+	Cost(b, "task", narrow, func() { open = s.runNarrow(b) }, func() { s.finishNarrow(b, open) })
+}
+
+// runNarrow inserts invocations of one task each, of a few commands.
+func (s *bench) runNarrow(b *testing.B) []core.ID {
+	ids := make([]core.ID, narrow)
+	for i := range ids {
+		ids[i] = s.id()
+	}
+	each(ids, func(i int, id core.ID) {
+		v := core.Invocation{
+			ID: id, Account: mine, Command: core.ID(2 + i%10), CreatedAt: epoch, UpdatedAt: epoch, ResourceGroup: "group",
+			Definition: core.Definition{Name: fmt.Sprint("bench", i%10), Type: core.Shell, Content: []byte("true")},
+		}
+		task := core.Task{ID: core.TaskID{Invocation: id}, Node: s.keys[i], State: core.Delivering, Tries: 1, SentAt: epoch, UpdatedAt: epoch}
+		if err := s.InsertInvocation(context.Background(), &v, []core.Task{task}); err != nil {
+			b.Error(err)
+		}
+	})
+	return ids
+}
+
+func (s *bench) finishNarrow(b *testing.B, ids []core.ID) {
+	each(ids, func(_ int, id core.ID) {
+		if err := s.ChangeTasks(context.Background(), []core.TaskID{{Invocation: id}}, end20); err != nil {
+			b.Error(err)
+		}
+	})
+}
+
+// each calls work for every invocation, from 64 goroutines.
+func each(ids []core.ID, work func(int, core.ID)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range 64 {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ids); i = int(next.Add(1)) - 1 {
+				work(i, ids[i])
+			}
+		})
+	}
+	group.Wait()
 }
 
 const benchRows = 50

@@ -32,10 +32,10 @@ func testListings(t *testing.T, f *fixture) {
 			fixture: f, account: account, nodes: keys(4), tasks: map[core.ID][]core.Task{}, due: &due,
 			tags: []core.Tag{{Key: "a", Value: "1"}, {Key: "a", Value: "2"}, {Key: "b", Value: "1"}},
 		}
-		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 9).Draw(rt, "steps") {
 			a.step(rt)
 		}
-		for range 6 {
+		for range 3 {
 			a.compareInvocations(rt)
 			a.compareTasks(rt)
 			a.compareTagged(rt)
