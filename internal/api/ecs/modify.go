@@ -13,17 +13,14 @@ import (
 func (d *Dialect) modifyInvocationAttribute(
 	ctx context.Context, c core.Caller, req *modifyInvocationAttributeRequest,
 ) (*modifyInvocationAttributeResponse, error) {
-	if err := alibaba.CheckToken(req.ClientToken); err != nil {
-		return nil, err
-	}
-	command, err := d.service.Once(ctx, c, "ModifyInvocationAttribute", req.ClientToken, req.Hash, func(ctx context.Context) ([]byte, error) {
-		id, err := d.modify(ctx, c, req)
-		return []byte(id.String()), err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &modifyInvocationAttributeResponse{CommandId: commandPrefix + string(command)}, nil
+	return alibaba.Once(ctx, d.service, c, "ecs:ModifyInvocationAttribute", req.ClientToken, req.Hash,
+		func(ctx context.Context) (*modifyInvocationAttributeResponse, error) {
+			command, err := d.modify(ctx, c, req)
+			if err != nil {
+				return nil, err
+			}
+			return &modifyInvocationAttributeResponse{CommandId: commandPrefix + command.String()}, nil
+		})
 }
 
 func (d *Dialect) modify(ctx context.Context, c core.Caller, req *modifyInvocationAttributeRequest) (command core.ID, err error) {
