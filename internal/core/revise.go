@@ -148,10 +148,10 @@ func (s *Service) joining(ctx context.Context, c Caller, v *Invocation, r *Revis
 
 // addTasks makes tasks for nodes that join an invocation, behind those that are there.
 func (s *Service) addTasks(v *Invocation, nodes []Node) []Task {
-	first := v.Counts.Total()
+	first, needs := v.Counts.Total(), v.needs()
 	tasks := make([]Task, len(nodes))
 	for i := range nodes {
-		tasks[i] = s.newTask(v, uint32(first+i), &nodes[i], v.RevisedAt)
+		tasks[i] = s.newTask(TaskID{v.ID, uint32(first + i)}, &nodes[i], needs, v.RevisedAt)
 	}
 	return tasks
 }

@@ -292,14 +292,18 @@ func (s *Service) commandBehind(ctx context.Context, c Caller, spec *RunSpec, d 
 // insert stores the invocation. Tasks of nodes that are connected go out as Delivering in the same transaction: the row is the outbox, and
 // marking it sent costs no second write.
 func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash string) (Invocation, error) {
+	needs := v.needs()
 	for {
 		now := s.Now()
 		v.ID, v.CreatedAt, v.UpdatedAt = s.ids.Next(now), now, now
 		v.Counts = Counts{}
 		tasks := make([]Task, len(nodes))
 		for i := range nodes {
-			tasks[i] = s.newTask(&v, uint32(i), &nodes[i], now)
+			tasks[i] = s.newTask(TaskID{v.ID, uint32(i)}, &nodes[i], needs, now)
 			v.Counts[tasks[i].State]++
+		}
+		if v.Counts.Open() == 0 {
+			v.EndedAt = now
 		}
 		err := s.store.InsertInvocation(ctx, &v, tasks)
 		if errors.Is(err, ErrTaken) {
@@ -317,11 +321,11 @@ func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash s
 	}
 }
 
-// newTask makes a task for a node: on its way already if the node is connected, and over already if the node could not understand it.
-func (s *Service) newTask(v *Invocation, index uint32, n *Node, now time.Time) Task {
-	t := Task{ID: TaskID{v.ID, index}, Node: n.Key, UpdatedAt: now}
+// newTask makes a task for a node: on its way already if the node is connected, and over already if its agent lacks what the task needs.
+func (s *Service) newTask(id TaskID, n *Node, needs []string, now time.Time) Task {
+	t := Task{ID: id, Node: n.Key, UpdatedAt: now}
 	switch {
-	case n.Agent != "" && !n.can(v):
+	case n.Agent != "" && !n.offers(needs):
 		t.become(DeliveryFailed, CauseAgentTooOld, now)
 	case s.Connected(n.Key):
 		t.State, t.Tries, t.SentAt = Delivering, 1, now
@@ -337,14 +341,24 @@ const (
 	featureContainer = "container"
 )
 
-// can reports whether a node's agent knows what an invocation asks of it.
-func (n *Node) can(v *Invocation) bool {
-	needs := map[string]bool{
-		featureSchedule: v.Kind == KindStanding, featureFile: v.Kind == KindFile, featureDryRun: v.Repeat == DryRun,
-		featureContainer: v.ContainerID != "" || v.ContainerName != "",
+// needs are the features that an invocation asks of an agent; none for a plain command.
+func (v *Invocation) needs() (features []string) {
+	add := func(feature string, needed bool) {
+		if needed {
+			features = append(features, feature)
+		}
 	}
-	for feature, needed := range needs {
-		if needed && !slices.Contains(n.Features, feature) {
+	add(featureSchedule, v.Kind == KindStanding)
+	add(featureFile, v.Kind == KindFile)
+	add(featureDryRun, v.Repeat == DryRun)
+	add(featureContainer, v.ContainerID != "" || v.ContainerName != "")
+	return features
+}
+
+// offers reports whether a node's agent has all these features.
+func (n *Node) offers(features []string) bool {
+	for _, f := range features {
+		if !slices.Contains(n.Features, f) {
 			return false
 		}
 	}

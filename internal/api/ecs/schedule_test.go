@@ -291,3 +291,31 @@ func TestModifyInvocationAttribute(t *testing.T) {
 		t.Errorf("refused changes left revision %d (%v)", after.Revision, err)
 	}
 }
+
+// TestOldAgent asks for what an agent does not know: it is never sent, and the caller is told at once.
+func TestOldAgent(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	n := s.Node("i-old")
+	if err := s.Service.Introduce(t.Context(), n.Key, core.Facts{Hostname: "old", Platform: core.Linux, Agent: "0.0.1", Features: []string{"shell"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Online(n)
+	for name, p := range map[string]caller.Params{
+		"schedule":  shell("i-old").With("RepeatMode", "EveryReboot"),
+		"dry run":   shell("i-old").With("RepeatMode", "DryRun"),
+		"container": shell("i-old").With("ContainerName", "web"),
+	} {
+		started, id := run(t, c, p)
+		got := ask[results](t, c, "DescribeInvocationResults", caller.Params{"InvokeId": started.InvokeId}).Invocation.InvocationResults.InvocationResult
+		if d := cmp.Diff([]map[string]any{{"InvocationStatus": "Aborted", "ErrorCode": "ClientNeedUpgrade"}}, only(got, "InvocationStatus", "ErrorCode")); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+		if v, err := s.Service.Invocation(t.Context(), s.Caller, id); err != nil || v.EndedAt.IsZero() {
+			t.Errorf("%s: ended at %v (%v)", name, v.EndedAt, err)
+		}
+	}
+	if _, id := run(t, c, shell("i-old")); id == 0 {
+		t.Error("a plain command has no id")
+	}
+}
