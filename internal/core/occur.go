@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -29,29 +30,51 @@ var (
 	errOutlet = errors.New("the outlet of the run is not known yet")
 )
 
+// occurLanes is how many runs are looked up or made at once: so many share a transaction, instead of each waiting for one of its own.
+const occurLanes = 256
+
 // occurrences finds the tasks that stand for the runs named in some reports, and makes those that are new. Runs that cannot be are
 // left out.
 func (s *Service) occurrences(ctx context.Context, reports []Report) (map[Name]*occurrence, error) {
-	var runs map[Name]*occurrence
+	var (
+		all   sync.WaitGroup
+		lanes = make(chan struct{}, occurLanes)
+		mu    sync.Mutex
+		runs  = map[Name]*occurrence{}
+		errs  []error
+		asked = map[claimedRun]bool{}
+	)
 	for i := range reports {
 		r := &reports[i]
-		if r.Due.IsZero() || runs[r.name()] != nil {
+		c := claimedRun{r.name(), r.Node}
+		if r.Due.IsZero() || asked[c] {
 			continue
 		}
-		o, err := s.occurrence(ctx, r)
-		if errors.Is(err, ErrNotFound) || errors.Is(err, errNoRun) {
-			s.log.Warn("run set aside", "task", r.Task, "node", r.Node, "due", r.Due, "error", err)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if runs == nil {
-			runs = map[Name]*occurrence{}
-		}
-		runs[r.name()] = o
+		asked[c] = true
+		lanes <- struct{}{}
+		all.Go(func() {
+			defer func() { <-lanes }()
+			o, err := s.occurrence(ctx, r)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, ErrNotFound), errors.Is(err, errNoRun):
+				s.log.Warn("run set aside", "task", r.Task, "node", r.Node, "due", r.Due, "error", err)
+			case err != nil:
+				errs = append(errs, err)
+			case runs[r.name()] == nil || o.fresh:
+				runs[r.name()] = o
+			}
+		})
 	}
-	return runs, nil
+	all.Wait()
+	return runs, errors.Join(errs...)
+}
+
+// claimedRun is a run as one node speaks of it.
+type claimedRun struct {
+	run  Name
+	node NodeKey
 }
 
 // occurrence finds or makes the task for one run. All nodes for which a moment was due share an invocation.

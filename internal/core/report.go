@@ -70,7 +70,8 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 	if err != nil {
 		return nil, err
 	}
-	byTask := make(map[TaskID][]*Report, len(reports))
+	said := make(map[claim][]*Report, len(reports))
+	claims := make([]claim, 0, len(reports))
 	ids := make([]TaskID, 0, len(reports))
 	var answers []Answer
 	for i := range reports {
@@ -84,18 +85,19 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 			}
 			id = run.task.ID
 		}
-		if byTask[id] == nil {
-			ids = append(ids, id)
+		c := claim{id, r.Node}
+		if said[c] == nil {
+			claims, ids = append(claims, c), append(ids, id)
 		}
-		byTask[id] = append(byTask[id], r)
+		said[c] = append(said[c], r)
 	}
 	now := s.Now()
 	outcomes := make(map[TaskID]*outcome, len(ids))
 	err = s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
-		o := &outcome{known: true}
+		o := &outcome{known: true, owner: t.Node}
 		outcomes[t.ID] = o
 		changed := false
-		for _, r := range byTask[t.ID] {
+		for _, r := range said[claim{t.ID, t.Node}] {
 			changed = o.apply(t, r, now, nil) || changed
 			if o.spill != nil {
 				break
@@ -107,24 +109,31 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		o := outcomes[id]
-		if o == nil {
-			o = unknownTask(byTask[id])
-		}
-		if o.spill != nil {
-			if o, err = s.spill(ctx, id, byTask[id], now); err != nil {
+	for _, c := range claims {
+		o := outcomes[c.task]
+		switch {
+		case o == nil:
+			o = unknownTask(said[c])
+		case o.owner != c.node:
+			o = &outcome{answer: true, final: true} // not this node's business, and nobody else's answer
+		case o.spill != nil:
+			if o, err = s.spill(ctx, c.task, said[c], now); err != nil {
 				return nil, err
 			}
-			outcomes[id] = o
+			outcomes[c.task] = o
 		}
 		if o.answer {
-			r := byTask[id][0]
-			answers = append(answers, Answer{Of: r.name(), Task: id, Node: r.Node, Have: o.have, Final: o.final, Stop: o.stop})
+			answers = append(answers, Answer{Of: said[c][0].name(), Task: c.task, Node: c.node, Have: o.have, Final: o.final, Stop: o.stop})
 		}
 	}
 	s.begun(runs, outcomes)
 	return answers, nil
+}
+
+// claim is what one node says about one task. Only what the task's own node says counts.
+type claim struct {
+	task TaskID
+	node NodeKey
 }
 
 func (r *Report) name() Name { return Name{Task: r.Task, Due: r.Due} }
@@ -143,6 +152,7 @@ func unknownTask(reports []*Report) *outcome {
 // outcome is what became of a task's reports.
 type outcome struct {
 	known  bool
+	owner  NodeKey // whose task it is
 	answer bool
 	final  bool
 	stop   bool
@@ -308,7 +318,7 @@ func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now t
 		}
 		var o outcome
 		err = s.store.ChangeTasks(ctx, []TaskID{id}, func(t *Task) bool {
-			o = outcome{known: true}
+			o = outcome{known: true, owner: t.Node}
 			changed := o.apply(t, r, now, stored)
 			o.after = *t
 			return changed
