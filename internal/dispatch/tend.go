@@ -50,10 +50,9 @@ func (d *Dispatcher) round(ctx context.Context) {
 				stops = append(stops, t)
 			case t.State == core.Delivering && connected && t.ReceivedAt.IsZero() && quiet >= repeatAfter:
 				again = append(again, t)
-			case v.Kind == core.KindOccurrence:
+			case v.Kind == core.KindOccurrence: // its node began it by itself, so there is nothing to hand over
 			case (t.State == core.Queued || t.State == core.Deferred) && connected:
 				first = append(first, id)
-			case v.Kind == core.KindOccurrence:
 			case (t.State == core.Queued || t.State == core.Delivering) && !connected && t.ReceivedAt.IsZero() && now.Sub(v.CreatedAt) >= deferAfter:
 				away = append(away, id)
 			}
