@@ -22,5 +22,5 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return program.Main(ctx, "errand-agent", version, args[1:], os.Stderr)
+	return program.Main(ctx, program.Env{Name: "errand-agent", Version: version, Stdout: os.Stdout, Stderr: os.Stderr}, args[1:])
 }

@@ -29,7 +29,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if len(args) > 1 && args[1] == "agent" {
-		return program.Main(ctx, "errand agent", version, args[2:], os.Stderr)
+		return program.Main(ctx, program.Env{Name: "errand agent", Version: version, Stdout: os.Stdout, Stderr: os.Stderr}, args[2:])
 	}
 	root := newRoot()
 	root.SetArgs(args[1:])

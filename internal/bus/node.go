@@ -1,12 +1,14 @@
 package bus
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,6 +28,8 @@ type NodeConfig struct {
 	PublicKey string // nkey
 	Sign      func(nonce []byte) ([]byte, error)
 	Log       *slog.Logger
+	// Dial makes each connection to "host:port", names included, within a time of its own; nil is for TCP without a proxy.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Message is called for each message of the server, one after another.
 	Message func(msg []byte)
 	// Session is called for each message to a session on this node, one after another; nil leaves them alone. It must not wait.
@@ -56,6 +60,8 @@ func Dial(c NodeConfig) (*Node, error) {
 	}
 	nc, err := nats.Connect("",
 		servers(c.URLs),
+		through(c.Dial),
+		nats.Timeout(connectTimeout),
 		nats.Name("node "+c.PublicKey),
 		nats.Nkey(c.PublicKey, c.Sign),
 		nats.Secure(&tls.Config{
@@ -98,6 +104,25 @@ func Dial(c NodeConfig) (*Node, error) {
 func servers(urls []string) nats.Option {
 	return func(o *nats.Options) error {
 		o.Servers = urls
+		return nil
+	}
+}
+
+// connectTimeout is for a TCP connection, and again for all that is said before the first message.
+const connectTimeout = 10 * time.Second
+
+// dialer is what NATS wants of a dialer.
+type dialer func(ctx context.Context, address string) (net.Conn, error)
+
+// Dial connects.
+func (d dialer) Dial(_, address string) (net.Conn, error) { return d(context.Background(), address) }
+
+// through has connections made by dial, which is given names as they are: only the proxy may be able to resolve them.
+func through(dial func(context.Context, string) (net.Conn, error)) nats.Option {
+	return func(o *nats.Options) error {
+		if dial != nil {
+			o.CustomDialer, o.SkipHostLookup = dialer(dial), true
+		}
 		return nil
 	}
 }

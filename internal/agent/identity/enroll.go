@@ -3,7 +3,6 @@ package identity
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +34,8 @@ type Request struct {
 	MachineID      string
 	Facts          protocol.EnrollFacts
 
-	CAFile string // PEM certificates to trust besides the system's
+	// Client asks. It must follow no redirects: the code is for one server's eyes.
+	Client *http.Client
 	Log    *slog.Logger
 
 	pause time.Duration // before the second try; grows from there
@@ -67,9 +66,11 @@ const (
 	firstPause  = 500 * time.Millisecond
 	maxPause    = 30 * time.Second
 	maxAskedFor = 5 * time.Minute // that a server may ask us to wait
-	tryTimeout  = 30 * time.Second
 	maxAnswer   = 1 << 20
 )
+
+// TryTimeout is what one attempt may take; the client of a Request should keep to it.
+const TryTimeout = 30 * time.Second
 
 // Enroll makes this machine a node of a server, keeps its identity and returns it. A machine that is a node of this
 // server already stays what it is, without asking. The key is on disk before the server hears of it, so that whoever
@@ -102,12 +103,8 @@ func enroll(ctx context.Context, r Request) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	client, err := newClient(r.CAFile)
-	if err != nil {
-		return Identity{}, err
-	}
-	defer client.CloseIdleConnections()
-	a, err := insist(ctx, r, client, endpoint, i)
+	defer r.Client.CloseIdleConnections()
+	a, err := insist(ctx, r, endpoint, i)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -137,37 +134,14 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// newClient honours the environment's proxy settings and follows no redirects: the code is for one server's eyes.
-func newClient(caFile string) (*http.Client, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("certificates to trust: %w", err)
-		}
-		conf.RootCAs, err = x509.SystemCertPool()
-		if err != nil {
-			conf.RootCAs = x509.NewCertPool()
-		}
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("certificates to trust: none in %s", caFile)
-		}
-	}
-	return &http.Client{
-		Timeout:       tryTimeout,
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
-}
-
 // insist asks until there is an answer or a refusal.
-func insist(ctx context.Context, r Request, client *http.Client, endpoint string, i Identity) (protocol.EnrollAnswer, error) {
+func insist(ctx context.Context, r Request, endpoint string, i Identity) (protocol.EnrollAnswer, error) {
 	pause := r.pause
 	if pause == 0 {
 		pause = firstPause
 	}
 	for {
-		a, asked, err := ask(ctx, r, client, endpoint, i)
+		a, asked, err := ask(ctx, r, endpoint, i)
 		var refused *RefusedError
 		if err == nil || errors.As(err, &refused) {
 			return a, err
@@ -184,7 +158,7 @@ func insist(ctx context.Context, r Request, client *http.Client, endpoint string
 }
 
 // ask asks once. An error that is no *RefusedError may go away by itself, after the returned time if the server said so.
-func ask(ctx context.Context, r Request, client *http.Client, endpoint string, i Identity) (a protocol.EnrollAnswer, wait time.Duration, err error) {
+func ask(ctx context.Context, r Request, endpoint string, i Identity) (a protocol.EnrollAnswer, wait time.Duration, err error) {
 	body, err := signed(r, i)
 	if err != nil {
 		return a, 0, err
@@ -195,7 +169,7 @@ func ask(ctx context.Context, r Request, client *http.Client, endpoint string, i
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "errand-agent/"+r.Facts.Agent)
-	resp, err := client.Do(req)
+	resp, err := r.Client.Do(req)
 	if err != nil {
 		return a, 0, err
 	}

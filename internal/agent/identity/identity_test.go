@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nkeys" //nolint:depguard // judges the signatures
 
+	"errand/internal/agent/reach"
+	"errand/internal/agent/reach/reachtest"
 	"errand/internal/protocol"
 )
 
@@ -76,12 +78,21 @@ func certificate(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 }
 
+// newClient is the agent's own, with certificates to trust if there are any.
+func newClient(caFile string) *http.Client {
+	way, err := reach.New(reach.Config{CAFile: caFile})
+	if err != nil {
+		panic(err)
+	}
+	return way.Client(TryTimeout)
+}
+
 func request(dir, server string) Request {
 	return Request{
 		Dir: dir, ServerURL: server, ActivationID: "code-1", ActivationCode: code, NodeID: "web-1", Name: "web",
 		Tags: []protocol.EnrollTag{{Key: "env", Value: "prod"}}, MachineID: "machine",
-		Facts: protocol.EnrollFacts{Hostname: "host", OS: "linux", Arch: "amd64", Agent: "1.2.3"},
-		Log:   slog.New(slog.DiscardHandler), pause: time.Millisecond,
+		Facts:  protocol.EnrollFacts{Hostname: "host", OS: "linux", Arch: "amd64", Agent: "1.2.3"},
+		Client: newClient(""), Log: slog.New(slog.DiscardHandler), pause: time.Millisecond,
 	}
 }
 
@@ -264,23 +275,67 @@ func TestEnrollIsRefused(t *testing.T) {
 	}
 }
 
-func TestEnrollWithPrivateCA(t *testing.T) {
+// The server's certificate and its authority change while a machine asks. The same request arrives as soon as the new authority is known.
+func TestEnrollWhileCertificateIsRotated(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t, httptest.NewTLSServer)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
+	write := func(content []byte) {
+		if err := os.WriteFile(ca+".new", content, 0o600); err != nil {
+			t.Error(err)
+		}
+		if err := os.Rename(ca+".new", ca); err != nil {
+			t.Error(err)
+		}
 	}
+	write(reachtest.NewAuthority(t).PEM)
+	var once sync.Once
 	r := request(t.TempDir(), d.URL)
-	r.CAFile = ca
-	if _, err := Enroll(t.Context(), r); err != nil {
-		t.Error(err)
+	r.Client = newClient(ca)
+	r.Log = slog.New(slog.NewTextHandler(writer(func(line []byte) {
+		if !bytes.Contains(line, []byte("unknown authority")) {
+			t.Errorf("log: %s", line)
+		}
+		once.Do(func() { write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.Certificate().Raw})) })
+	}), nil))
+	if i, err := Enroll(t.Context(), r); err != nil || i.NodeID != "node-1" {
+		t.Errorf("became %q, %v", i.NodeID, err)
 	}
-	for name, file := range map[string]string{"missing": filepath.Join(t.TempDir(), "none"), "empty": os.DevNull} {
-		r := request(t.TempDir(), d.URL)
-		r.CAFile = file
-		if _, err := Enroll(t.Context(), r); err == nil || !strings.Contains(err.Error(), "certificates to trust") {
-			t.Errorf("%s CA file: %v", name, err)
+	if len(d.asked) != 1 || d.asked[0].CodeSecret != code || d.asked[0].Name != "web" {
+		t.Errorf("asked %+v", d.asked)
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
+}
+
+// Whatever is not a success is treated as none: it is tried again, or it is the end, and nothing is kept of it.
+func TestEveryOtherAnswerIsAFailure(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, httptest.NewServer)
+	status := 0
+	d.before = func(_ int, w http.ResponseWriter) bool {
+		w.WriteHeader(status)
+		return status/100 != 2
+	}
+	again := map[int]bool{408: true, 425: true, 429: true}
+	for status = 300; status < 600; status++ {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		r := request(dir, d.URL)
+		r.Log = slog.New(slog.NewTextHandler(writer(func([]byte) { cancel() }), nil))
+		_, err := Enroll(ctx, r)
+		cancel()
+		var refused *RefusedError
+		if final := errors.As(err, &refused); err == nil || final == (status >= 500 || again[status]) {
+			t.Errorf("%d: %v", status, err)
+		}
+		if _, err := Load(dir); !errors.Is(err, ErrNotEnrolled) {
+			t.Errorf("%d: enrolled, %v", status, err)
 		}
 	}
 }

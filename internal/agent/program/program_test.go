@@ -3,7 +3,6 @@ package program
 import (
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,11 +23,13 @@ func TestUsage(t *testing.T) {
 		{[]string{"--data", t.TempDir(), "extra"}, 2, "unexpected argument"},
 		{[]string{"--data", t.TempDir(), "--tag", "novalue"}, 2, "KEY=VALUE"},
 		{[]string{"--data", t.TempDir()}, 1, "not enrolled yet"},
+		{[]string{"--data", t.TempDir(), "--ca-file", "/nowhere/ca.pem"}, 1, "certificates to trust"},
+		{[]string{"--data", t.TempDir(), "--proxy", "ftp://p"}, 1, "--proxy: not the address of a proxy"},
 		{[]string{"--data", t.TempDir(), "--server", "http://192.0.2.1", "--activation-id", "a", "--activation-code", "b"}, 1, "plain http"},
 	}
 	for _, tt := range tests {
 		var stderr bytes.Buffer
-		if code := Main(context.Background(), "errand-agent", "1", tt.args, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.says) {
+		if code := Main(context.Background(), Env{Name: "errand-agent", Version: "1", Stdout: io.Discard, Stderr: &stderr}, tt.args); code != tt.code || !strings.Contains(stderr.String(), tt.says) {
 			t.Errorf("%v: code %d, %s", tt.args, code, stderr.String())
 		}
 	}
@@ -40,13 +41,12 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("ERRAND_TAG", "a=1,b=2")
 	var server, name string
 	var tags []string
-	fs := flag.NewFlagSet("agent", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
+	fs := newFlags(Env{Name: "agent", Stderr: io.Discard}, "", "")
 	fs.StringVar(&server, "server", "", "")
 	fs.StringVar(&name, "name", "", "")
 	fs.Func("tag", "", func(s string) error { tags = append(tags, s); return nil })
-	if err := parse(fs, []string{"--name", "from flag"}); err != nil {
-		t.Fatal(err)
+	if code, ok := parse(fs, []string{"--name", "from flag"}); !ok {
+		t.Fatal(code)
 	}
 	if server != "http://from.env" || name != "from flag" || strings.Join(tags, " ") != "a=1 b=2" {
 		t.Errorf("server %q, name %q, tags %q", server, name, tags)

@@ -1,0 +1,71 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+const runUsage = `Usage: %[1]s --server URL --activation-id ID --activation-code CODE --data DIR [flags]
+       %[1]s COMMAND [flags]
+
+Runs the agent of one machine. On the first start it enrols with the activation and keeps its identity in DIR;
+later starts need only --data.
+
+Examples:
+  %[1]s --server https://errand.example.com --activation-id 0195… --activation-code k3v9… --data /var/lib/errand-agent
+  %[1]s --data /var/lib/errand-agent
+`
+
+// runAgent runs the agent until ctx ends.
+func runAgent(ctx context.Context, e Env, args []string) int {
+	o := Options{Version: e.Version, Tags: map[string]string{}}
+	var level slog.Level
+	fs := newFlags(e, "", runUsage+commandList())
+	fs.StringVar(&o.Server, "server", "", "`URL` of the server")
+	fs.StringVar(&o.ActivationID, "activation-id", "", "`ID` of the activation")
+	fs.StringVar(&o.ActivationCode, "activation-code", "", "secret `CODE` of the activation")
+	fs.StringVar(&o.Data, "data", "", "`DIR` for identity, journal and running tasks")
+	fs.StringVar(&o.NodeID, "node-id", "", "`ID` the machine shall have; left out, the server chooses one")
+	fs.StringVar(&o.Name, "name", "", "`NAME` the machine shall have")
+	addReach(fs, &o)
+	fs.BoolVar(&o.InsecureHTTP, "insecure-http", false, "allow enrolment over plain HTTP to another machine")
+	fs.TextVar(&level, "log-level", slog.LevelInfo, "`LEVEL` of the log: debug, info, warn or error")
+	fs.Func("tag", "`KEY=VALUE` to label the machine with; may be repeated", func(s string) error {
+		k, v, ok := strings.Cut(s, "=")
+		if !ok || k == "" {
+			return errors.New("want KEY=VALUE")
+		}
+		o.Tags[k] = v
+		return nil
+	})
+	if code, ok := parse(fs, args); !ok {
+		return code
+	}
+	if o.Data == "" {
+		fmt.Fprintf(e.Stderr, "%s: --data is needed\n", e.Name)
+		return exitUsage
+	}
+	o.Log = slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
+	a, err := Start(ctx, o)
+	if err == nil {
+		err = a.Run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// commandList is the part of the help that names the other commands.
+func commandList() string {
+	var b strings.Builder
+	b.WriteString("\nCommands (%[1]s COMMAND --help tells more):\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-12s %s\n", c.name, c.short)
+	}
+	return b.String()
+}
