@@ -129,54 +129,37 @@ type follower struct {
 	seen           uint64
 }
 
-const followEvery = 20 * time.Millisecond
-
 // follow returns when the task has ended and all its output is written.
 func (f *follower) follow(ctx context.Context) (core.Task, error) {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
 	for {
-		tasks, err := f.svc.TasksOf(ctx, f.caller, []core.ID{f.id}, nil, true, core.MostShown(1))
+		w, err := f.svc.Watch(ctx, f.caller, core.TaskID{Invocation: f.id}, f.seen, time.Minute)
 		if err != nil {
 			return core.Task{}, err
 		}
-		t := tasks[f.id][0].Task
-		if err := f.svc.Full(ctx, &t, f.write); err != nil {
-			return t, err
+		for _, c := range w.Chunks {
+			if err := f.write(c); err != nil {
+				return w.Task, err
+			}
 		}
-		if t.State.Ended() {
-			return t, nil
-		}
-		select {
-		case <-ctx.Done():
-			return t, ctx.Err()
-		case <-tick.C:
+		f.seen = w.Next
+		if w.State.Ended() && len(w.Chunks) == 0 {
+			return w.Task, nil
 		}
 	}
 }
 
-// write copies what is new in a chunk.
+// write sends each part of a chunk where it belongs.
 func (f *follower) write(c core.Chunk) error {
-	off := c.Off
 	data := c.Data
 	for _, s := range c.Spans {
-		part := data[:s.Len]
-		data = data[s.Len:]
-		end := off + uint64(s.Len)
-		if end > f.seen {
-			if off < f.seen {
-				part = part[f.seen-off:]
-			}
-			w := f.stdout
-			if s.Stream == core.Stderr {
-				w = f.stderr
-			}
-			if _, err := w.Write(part); err != nil {
-				return err
-			}
-			f.seen = end
+		w := f.stdout
+		if s.Stream == core.Stderr {
+			w = f.stderr
 		}
-		off = end
+		if _, err := w.Write(data[:s.Len]); err != nil {
+			return err
+		}
+		data = data[s.Len:]
 	}
 	return nil
 }

@@ -72,14 +72,15 @@ type tempo struct {
 	received  time.Duration // a task that waits longer than this is reported as received
 	started   time.Duration // a command that runs longer than this is reported as started
 	output    time.Duration // between two reports of a running command's output
+	watched   time.Duration // the same while somebody watches
 	resend    time.Duration // before a report without an answer is repeated; doubles from there
 	maxResend time.Duration
 }
 
 func usualTempo() *tempo {
 	return &tempo{
-		received: 100 * time.Millisecond, started: 75 * time.Millisecond, output: time.Second,
-		resend: time.Second, maxResend: 30 * time.Second,
+		received: 100 * time.Millisecond, started: 75 * time.Millisecond, output: 2 * time.Second,
+		watched: 200 * time.Millisecond, resend: time.Second, maxResend: 30 * time.Second,
 	}
 }
 

@@ -110,6 +110,12 @@ func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 			return err
 		}
 		a.acknowledged(m)
+	case protocol.KindWatch:
+		m, err := protocol.DecodeWatch(msg)
+		if err != nil {
+			return err
+		}
+		a.watch(m)
 	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindPlanned, protocol.KindStarted, protocol.KindOutput,
 		protocol.KindFinished:
 		return fmt.Errorf("%w: kind %d is a node's", protocol.ErrMalformed, kind)

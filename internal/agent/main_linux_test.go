@@ -138,7 +138,7 @@ func writeFrame(w io.Writer, msg []byte) error {
 // quick is a tempo for tests with many repeats.
 func quick() *tempo {
 	return &tempo{
-		received: 10 * time.Millisecond, started: 10 * time.Millisecond, output: 20 * time.Millisecond,
+		received: 10 * time.Millisecond, started: 10 * time.Millisecond, output: 20 * time.Millisecond, watched: 20 * time.Millisecond,
 		resend: 30 * time.Millisecond, maxResend: 200 * time.Millisecond,
 	}
 }

@@ -31,6 +31,7 @@ type sender struct {
 	all   bool   // the result was sent as well
 	holes uint64 // have plus one, when it was last found that something after it got lost
 
+	watched  time.Time     // until when somebody follows the output
 	deadline time.Time     // when to go back to what the server has, unless it answers
 	pause    time.Duration // until the next deadline
 
@@ -163,7 +164,7 @@ func (a *Agent) tellProgress(t *task) {
 	}
 	for a.sendPiece(t) {
 	}
-	a.later(t, a.cfg.tempo.output)
+	a.later(t, a.outputEvery(t, now))
 }
 
 // sendPiece sends a piece of a running command's output and reports whether there is more than it could take.

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -127,6 +128,7 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 		}
 	}
 	s.begun(runs, outcomes)
+	s.watch.wake(maps.Keys(outcomes))
 	return answers, nil
 }
 

@@ -36,6 +36,7 @@ type Service struct {
 	post   Post
 	depot  ObjectStore
 	pages  pager
+	watch  watchers
 
 	mu     sync.Mutex
 	seen   map[NodeKey]time.Time // signs of life since the last FlushSeen

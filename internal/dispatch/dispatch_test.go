@@ -44,6 +44,12 @@ func (w *wire) Send(node int64, msg []byte) error {
 			return err
 		}
 		text = fmt.Sprintf("ack have %d final %v", m.Have, m.Final)
+	case protocol.KindWatch:
+		m, err := protocol.DecodeWatch(msg)
+		if err != nil {
+			return err
+		}
+		text = fmt.Sprintf("watch for %ds", m.For/1000)
 	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindStarted, protocol.KindOutput, protocol.KindFinished:
 		return errors.New("not the server's to send")
 	}

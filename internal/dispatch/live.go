@@ -22,6 +22,8 @@ type task struct {
 	inv  *invocation
 	own  []byte    // encoded for this node alone, if its script differs from the others'
 	sent time.Time // last Run or Stop message
+
+	watched time.Time // last Watch message
 }
 
 // spec is what the node is told to run, encoded.

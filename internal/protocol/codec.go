@@ -214,6 +214,22 @@ func DecodeStop(b []byte) (m Stop, err error) {
 }
 
 // Append adds the encoding of m.
+func (m *Watch) Append(b []byte) []byte {
+	return appendUint(m.Task.append(append(b, byte(KindWatch))), 3, m.For)
+}
+
+// DecodeWatch reads a Watch message.
+func DecodeWatch(b []byte) (m Watch, err error) {
+	d := open(b, KindWatch)
+	for d.next() {
+		if !d.task(&m.Task) && d.tag == 3 {
+			m.For = d.num
+		}
+	}
+	return m, d.err
+}
+
+// Append adds the encoding of m.
 func (m *Ack) Append(b []byte) []byte {
 	b = m.Task.append(append(b, byte(KindAck)))
 	b = appendUint(b, 3, m.Have)

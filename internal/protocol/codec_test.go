@@ -33,6 +33,7 @@ func samples() map[string]struct {
 		"run, nothing set": {&Run{Spec: Spec{Plan: &Plan{}, File: &File{}}}, any2(DecodeRun)},
 		"planned":          {&Planned{task, 1 << 40}, any2(DecodePlanned)},
 		"stop":             {&Stop{task}, any2(DecodeStop)},
+		"watch":            {&Watch{task, 5000}, any2(DecodeWatch)},
 		"ack":              {&Ack{task, 1 << 33, true}, any2(DecodeAck)},
 		"received":         {&Received{Task{Invocation: 1}}, any2(DecodeReceived)},
 		"started":          {&Started{task, -5}, any2(DecodeStarted)},

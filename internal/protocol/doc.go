@@ -17,6 +17,7 @@
 //   - Stop is repeated until the node answers with Finished. A node that never saw the task writes it down as cancelled, answers Finished with
 //     OutcomeNeverStarted, and refuses a Run that arrives later.
 //   - Output carries positions in the merged stream, so repeats are harmless. Ack.Have is the next position the server wants.
+//   - Watch asks for Output of a running task at once rather than now and then. It changes nothing else, and what it asks for ends by itself.
 //   - Finished is repeated until an Ack with Final set arrives, for as long as it takes. It counts only when the server already holds
 //     all output before it; otherwise the Ack asks for the missing part.
 //   - A Run whose Spec has a Plan hands the planned task to the node, which answers with Planned at once and from then on needs no server.
@@ -46,6 +47,7 @@ import "strconv"
 //
 //	1  2026-11  first version
 //	1  2026-11  plans, files, dry runs and containers, for nodes that name the feature in their Hello
+//	1  2026-11  Watch, which older agents pass over
 const Version = 1
 
 // MaxMessage is the largest message in bytes that either side sends or accepts; Output is cut to fit.

@@ -10,6 +10,8 @@ const (
 	KindRun  Kind = 1
 	KindStop Kind = 2
 	KindAck  Kind = 3
+	// KindWatch is 4; an agent that does not know it goes on as before.
+	KindWatch Kind = 4
 
 	KindHello    Kind = 64
 	KindBeat     Kind = 65
@@ -109,6 +111,13 @@ type Ack struct {
 	Task  Task
 	Have  uint64 // next output position wanted
 	Final bool   // the result is stored: the node may forget all but the task's name
+}
+
+// Watch says that somebody follows the output of a running task: for a while the node shall send what is printed as soon as it can, within a
+// quarter of a second. It is repeated as long as somebody watches.
+type Watch struct {
+	Task Task
+	For  uint64 // milliseconds; the node bounds it
 }
 
 // Hello introduces a node after each connection.

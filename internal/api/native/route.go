@@ -115,6 +115,8 @@ func (d *Dialect) table() []route {
 	return []route{
 		do("POST invocations", true, d.createInvocation),
 		do("GET invocations/{id}", false, d.getInvocation),
+		do("GET invocations/{id}/tasks", false, d.listTasks),
+		do("GET tasks/{id}/output", false, d.getOutput),
 		do("POST registration-codes", true, d.createRegistration),
 
 		do("GET accounts", false, d.listAccounts),
