@@ -11,6 +11,9 @@ import (
 // A machine that did not hear the answer asks again with the same key and becomes the same node; the code is used up only once.
 const EnrollPath = "/agent/enroll"
 
+// NodePath is where a node asks, with a proof, what it would be told if it enrolled now: a GET answered with an EnrollAnswer.
+const NodePath = "/agent/node"
+
 // MaxEnroll is the largest request body in bytes that is read.
 const MaxEnroll = 64 << 10
 
@@ -88,4 +91,5 @@ const (
 	ProblemTooMany   ProblemReason = "too_many"   // ask again after the time in Retry-After
 	ProblemNoSuch    ProblemReason = "no_such_path"
 	ProblemInternal  ProblemReason = "internal" // ask again later
+	ProblemUnproven  ProblemReason = "unproven" // the proof is missing or does not fit the request
 )
