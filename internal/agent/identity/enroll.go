@@ -13,8 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"errand/internal/protocol"
@@ -41,32 +39,13 @@ type Request struct {
 	pause time.Duration // before the second try; grows from there
 }
 
-// RefusedError is the server's final word.
-type RefusedError struct {
-	Status int
-	Reason protocol.ProblemReason
-	Detail string
-}
-
-// Error returns the server's explanation.
-func (e *RefusedError) Error() string {
-	switch {
-	case e.Detail != "":
-		return "enrolment refused: " + e.Detail
-	case e.Reason != "":
-		return "enrolment refused: " + string(e.Reason)
-	}
-	return "enrolment refused: " + strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)
-}
-
 // ErrPlainHTTP means that the server's address would send the code over a network without encryption.
 var ErrPlainHTTP = errors.New("plain http is only for servers on this machine")
 
 const (
-	firstPause  = 500 * time.Millisecond
-	maxPause    = 30 * time.Second
-	maxAskedFor = 5 * time.Minute // that a server may ask us to wait
-	maxAnswer   = 1 << 20
+	firstPause = 500 * time.Millisecond
+	maxPause   = 30 * time.Second
+	maxAnswer  = 1 << 20
 )
 
 // TryTimeout is what one attempt may take; the client of a Request should keep to it.
@@ -116,17 +95,25 @@ func enroll(ctx context.Context, r Request) (Identity, error) {
 
 // endpointOf returns where to ask.
 func endpointOf(server string, insecure bool) (string, error) {
-	u, err := url.Parse(server)
+	u, err := serverURL(server)
 	if err != nil {
 		return "", err
 	}
-	switch {
-	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("%q is not the address of a server, such as https://errand.example.com:8443", server)
-	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
+	if u.Scheme == "http" && !insecure && !loopback(u.Hostname()) {
 		return "", ErrPlainHTTP
 	}
 	return u.JoinPath(protocol.EnrollPath).String(), nil
+}
+
+func serverURL(server string) (*url.URL, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+	if u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%q is not the address of a server, such as https://errand.example.com:8443", server)
+	}
+	return u, nil
 }
 
 func loopback(host string) bool {
@@ -141,12 +128,11 @@ func insist(ctx context.Context, r Request, endpoint string, i Identity) (protoc
 		pause = firstPause
 	}
 	for {
-		a, asked, err := ask(ctx, r, endpoint, i)
-		var refused *RefusedError
-		if err == nil || errors.As(err, &refused) {
+		a, err := ask(ctx, r, endpoint, i)
+		if err == nil || Refused(err) {
 			return a, err
 		}
-		wait := max(rand.N(pause), min(asked, maxAskedFor)) //nolint:gosec // to spread a fleet, not to keep a secret
+		wait := max(rand.N(pause), AskedToWait(err)) //nolint:gosec // to spread a fleet, not to keep a secret
 		r.Log.Warn("not enrolled yet", "server", r.ServerURL, "error", err, "again_in", wait.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
@@ -157,38 +143,42 @@ func insist(ctx context.Context, r Request, endpoint string, i Identity) (protoc
 	}
 }
 
-// ask asks once. An error that is no *RefusedError may go away by itself, after the returned time if the server said so.
-func ask(ctx context.Context, r Request, endpoint string, i Identity) (a protocol.EnrollAnswer, wait time.Duration, err error) {
+// ask asks once. An error that is no *RefusedError may go away by itself.
+func ask(ctx context.Context, r Request, endpoint string, i Identity) (a protocol.EnrollAnswer, err error) {
 	body, err := signed(r, i)
 	if err != nil {
-		return a, 0, err
+		return a, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
 	if err != nil {
-		return a, 0, err
+		return a, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "errand-agent/"+r.Facts.Agent)
 	resp, err := r.Client.Do(req)
 	if err != nil {
-		return a, 0, err
+		return a, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return a, 0, err
-	}
 	if resp.StatusCode/100 != 2 {
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After")) // absent, or a date: then our own pace
-		return a, time.Duration(seconds) * time.Second, problem(resp, answer)
+		return a, problem(resp)
 	}
-	if err := json.Unmarshal(answer, &a); err != nil {
-		return a, 0, fmt.Errorf("answer: %w", err)
+	return answerIn(resp.Body)
+}
+
+// answerIn reads what a server tells its node.
+func answerIn(r io.Reader) (a protocol.EnrollAnswer, err error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		return a, fmt.Errorf("answer: %w", err)
 	}
 	if a.NodeID == "" || a.NodeKey <= 0 || len(a.NATSURLs) == 0 || !x509.NewCertPool().AppendCertsFromPEM([]byte(a.CA)) {
-		return a, 0, errors.New("answer: not one of an errand server")
+		return a, errors.New("answer: not one of an errand server")
 	}
-	return a, 0, nil
+	return a, nil
 }
 
 // signed returns the body of a request.
@@ -205,20 +195,4 @@ func signed(r Request, i Identity) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(wish)
-}
-
-// problem tells a refusal from trouble that may pass.
-func problem(resp *http.Response, body []byte) error {
-	var p protocol.Problem
-	if json.Unmarshal(body, &p) != nil {
-		p = protocol.Problem{}
-	}
-	switch s := resp.StatusCode; {
-	case s >= 500, s == http.StatusRequestTimeout, s == http.StatusTooEarly, s == http.StatusTooManyRequests:
-		return fmt.Errorf("the server answers %s %s", resp.Status, p.Detail)
-	case s >= 300 && s < 400:
-		return &RefusedError{Status: s, Detail: "the server sends us to " + strings.TrimSpace(resp.Header.Get("Location"))}
-	default:
-		return &RefusedError{Status: s, Reason: p.Reason, Detail: p.Detail}
-	}
 }

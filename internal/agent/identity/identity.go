@@ -1,6 +1,6 @@
 // Package identity keeps who this node is: an ed25519 key that is made here and never leaves the machine, and what a
 // server said when it made the key's owner one of its nodes. The key is the identity; nothing is derived from hardware.
-// Enrolment is the only part of an agent that speaks HTTP, and it does so once.
+// Enrolment speaks HTTP, and so does what a node asks of its server outside the bus: Client proves with the key who asks.
 package identity
 
 import (

@@ -1,7 +1,7 @@
 // Package node is the agents' own door: where a machine with a registration code becomes a node and learns how to reach the bus.
 //
 // What both sides say to each other here is in package protocol. Strangers may knock, so everything is bounded before anything is
-// looked up, and an address that keeps failing has to wait.
+// looked up, and an address that keeps failing has to wait. What a node asks for later, it asks for under a proof made with its key.
 package node
 
 import (
@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"errand/internal/core"
@@ -34,27 +37,46 @@ type door struct {
 	failures failures
 }
 
-// New makes the handler for everything below /agent/.
-func New(c Config) http.Handler { return &door{Config: c} }
-
-// ServeHTTP answers in JSON, whatever happens.
-func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path != protocol.EnrollPath:
+// New makes the handler for everything below /agent/. It answers in JSON, whatever happens.
+func New(c Config) http.Handler {
+	d := &door{Config: c}
+	mux := http.NewServeMux()
+	mux.Handle(protocol.EnrollPath, methods{http.MethodPost: d.enroll})
+	mux.Handle(protocol.NodePath, methods{http.MethodGet: d.forNodes(d.tell)})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		send(w, problem(http.StatusNotFound, protocol.ProblemNoSuch, "there is nothing at this path"))
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", http.MethodPost)
-		send(w, problem(http.StatusMethodNotAllowed, protocol.ProblemMalformed, "only POST is understood here"))
-	default:
-		d.enroll(w, r)
+	})
+	return mux
+}
+
+// methods is what can be done at one path.
+type methods map[string]http.HandlerFunc
+
+// ServeHTTP refuses the other methods.
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h, ok := m[r.Method]; ok {
+		h(w, r)
+		return
 	}
+	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+	w.Header().Set("Allow", allow)
+	send(w, problem(http.StatusMethodNotAllowed, protocol.ProblemMalformed, "only "+allow+" is understood here"))
+}
+
+// mayTry answers for an address that has to wait and reports whether it may go on.
+func (d *door) mayTry(w http.ResponseWriter, source netip.Addr) bool {
+	wait := d.failures.wait(source, d.Now())
+	if wait == 0 {
+		return true
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	send(w, problem(http.StatusTooManyRequests, protocol.ProblemTooMany, "too many failed attempts from this address"))
+	return false
 }
 
 func (d *door) enroll(w http.ResponseWriter, r *http.Request) {
 	source := peer(r)
-	if wait := d.failures.wait(source, d.Now()); wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-		send(w, problem(http.StatusTooManyRequests, protocol.ProblemTooMany, "too many failed attempts from this address"))
+	if !d.mayTry(w, source) {
 		return
 	}
 	n, err := d.register(w, r, source)
@@ -72,6 +94,20 @@ func (d *door) enroll(w http.ResponseWriter, r *http.Request) {
 	}
 	d.Log.LogAttrs(r.Context(), slog.LevelInfo, "node enrolled", slog.String("node", n.ID), slog.Int64("key", int64(n.Key)),
 		slog.String("account", n.Account.String()), slog.String("registration", n.Registration.String()), slog.String("source", source.String()))
+	d.introduce(w, r, &n)
+}
+
+// tell answers a node that asks what it is.
+func (d *door) tell(w http.ResponseWriter, r *proven) error {
+	if _, err := r.read(w, 0); err != nil {
+		return err
+	}
+	d.introduce(w, r.Request, &r.node)
+	return nil
+}
+
+// introduce tells a node what it needs to connect.
+func (d *door) introduce(w http.ResponseWriter, r *http.Request, n *core.Node) {
 	write(w, http.StatusOK, "application/json", protocol.EnrollAnswer{
 		NodeID: n.ID, NodeKey: int64(n.Key), AccountID: n.Account.String(), NATSURLs: d.BusURLs(r), CA: string(d.CA),
 		Heartbeat: int64(core.HeartbeatInterval / time.Second),
@@ -108,14 +144,16 @@ func malformed(format string, args ...any) error {
 // problemOf says to the machine what it may know about an error.
 func problemOf(err error) protocol.Problem {
 	var (
-		large *http.MaxBytesError
-		bad   *malformedError
-		own   *core.Error
+		large    *http.MaxBytesError
+		bad      *malformedError
+		unproven *unprovenError
+		own      *core.Error
 	)
 	switch {
 	case errors.As(err, &large):
-		return problem(http.StatusRequestEntityTooLarge, protocol.ProblemMalformed,
-			fmt.Sprintf("the body has more than %d bytes", protocol.MaxEnroll))
+		return problem(http.StatusRequestEntityTooLarge, protocol.ProblemMalformed, fmt.Sprintf("the body has more than %d bytes", large.Limit))
+	case errors.As(err, &unproven):
+		return problem(http.StatusUnauthorized, protocol.ProblemUnproven, unproven.Error())
 	case errors.As(err, &bad):
 		return problem(http.StatusBadRequest, protocol.ProblemMalformed, bad.Error())
 	case errors.As(err, &own):
