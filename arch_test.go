@@ -30,9 +30,11 @@ func direction() map[string][]string {
 	}
 	rules := map[string][]string{
 		"errand/internal/core": {
-			"net/http", "database/sql", "os/exec", "errand/internal/...", "!errand/internal/policy", "!errand/internal/schedule",
+			"net/http", "database/sql", "os/exec", "errand/internal/...", "!errand/internal/policy", "!errand/internal/release",
+			"!errand/internal/schedule",
 		},
 		"errand/internal/policy":         {"net/http", "errand/internal/..."},
+		"errand/internal/release":        {"net/http", "errand/internal/..."},
 		"errand/internal/schedule":       {"net/http", "errand/internal/..."},
 		"errand/internal/protocol":       {"net/http", "errand/internal/..."},
 		"errand/internal/agent":          serverSide,
