@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,6 +85,9 @@ func sum(counts [256]int) (n int) {
 	return n
 }
 
+// hog is a command that needs a hundred million bytes of memory, and fails without them.
+const hog = "head -c 100000000 /dev/zero | tail -c 100000000 >/dev/null"
+
 func TestSpecReachesTheCommand(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -91,6 +95,14 @@ func TestSpecReachesTheCommand(t *testing.T) {
 	n.start()
 	m := script(1, `pwd; echo "$GREETING"`)
 	m.Spec.WorkDir, m.Spec.Env, m.Spec.Launcher = "/usr", map[string]string{"GREETING": "moin"}, "sh"
+	s.run(m)
+	m = script(3, "nice; ulimit -n; ulimit -c; shopt -q login_shell; echo $PROFILE; "+hog)
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, ".profile"), []byte("PROFILE=read\nexport PROFILE\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.Spec.Env = map[string]string{"HOME": home}
+	m.Spec.Login, m.Spec.Limits = true, &protocol.Limits{Nice: 5, OpenFiles: 77, CoreSize: new(uint64), Memory: 32 << 20}
 	s.run(m)
 	m = script(2, "sleep 300")
 	m.Spec.Timeout = 1
@@ -103,6 +115,7 @@ func TestSpecReachesTheCommand(t *testing.T) {
 		func(p *protocol.Spec) { p.Launcher = "'" },
 		func(p *protocol.Spec) { p.Type = "powershell" },
 		func(p *protocol.Spec) { p.Type = "cobol" },
+		func(p *protocol.Spec) { p.Limits = &protocol.Limits{OpenFiles: math.MaxUint64} },
 	} {
 		m := script(10+i, "echo hi")
 		change(&m.Spec)
@@ -114,9 +127,12 @@ func TestSpecReachesTheCommand(t *testing.T) {
 	if got := s.result(id(2)); got.finished.Outcome != protocol.OutcomeTimedOut {
 		t.Errorf("timeout: %+v", got.finished)
 	}
+	if got := s.result(id(3)); string(got.out) != "5\n77\n0\nread\n" || got.finished.Outcome != protocol.OutcomeOutOfMemory || got.finished.ExitCode != 137 {
+		t.Errorf("limits: %q, %+v", got.out, got.finished)
+	}
 	for i, want := range []protocol.Outcome{
 		protocol.OutcomeUserNotFound, protocol.OutcomeInvalid, protocol.OutcomeDirNotFound, protocol.OutcomeNoInterpreter,
-		protocol.OutcomeInvalid, protocol.OutcomeNotApplicable, protocol.OutcomeNotApplicable,
+		protocol.OutcomeInvalid, protocol.OutcomeNotApplicable, protocol.OutcomeNotApplicable, protocol.OutcomeLimits,
 	} {
 		if got := s.result(id(10 + i)).finished; got.Outcome != want || got.Detail == "" || got.Started != 0 || got.Ended == 0 {
 			t.Errorf("refusal %d: %+v, want outcome %d", i, got, want)

@@ -39,6 +39,7 @@ func refusals() map[executor.Reason]protocol.Outcome {
 		executor.ReadOnlyFS:                protocol.OutcomeReadOnly,
 		executor.InvalidContent:            protocol.OutcomeInvalid,
 		executor.NotApplicable:             protocol.OutcomeNotApplicable,
+		executor.LimitUnavailable:          protocol.OutcomeLimits,
 	}
 }
 
@@ -60,7 +61,26 @@ func specOf(m *protocol.Run, id string) (executor.Spec, error) {
 		ID: id, Kind: kind, Script: m.Spec.Content, Launcher: m.Spec.Launcher,
 		Env: m.Spec.Env, WorkDir: m.Spec.WorkDir, User: m.Spec.User,
 		Timeout: duration(m.Spec.Timeout, time.Second), TimeoutGrace: grace, Grace: grace, Tree: m.Spec.KillTree,
+		Login: m.Spec.Login, Limits: limitsOf(m.Spec.Limits),
 	}, nil
+}
+
+// limitsOf converts limits, whose numbers may be larger than can be meant.
+func limitsOf(l *protocol.Limits) *executor.Limits {
+	if l == nil {
+		return nil
+	}
+	number := func(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+	limits := &executor.Limits{
+		Nice: int(max(math.MinInt32, min(l.Nice, math.MaxInt32))), IO: executor.IOClass(min(l.IOClass, math.MaxUint8)),
+		IOLevel: int(min(l.IOLevel, math.MaxInt32)), CPU: number(l.CPU), Memory: number(l.Memory), Processes: number(l.Processes),
+		OpenFiles: number(l.OpenFiles), FileSize: number(l.FileSize),
+	}
+	if l.CoreSize != nil {
+		size := number(*l.CoreSize)
+		limits.CoreSize = &size
+	}
+	return limits
 }
 
 // duration converts a number from the wire, which may be larger than a duration can be.

@@ -75,9 +75,10 @@ func TestRefusedBy(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]protocol.Outcome{
-		executor.ErrUnsupported:              protocol.OutcomeNotApplicable,
-		errors.New("no processes left"):      protocol.OutcomeExecFailed,
-		&executor.StartError{Reason: "Mood"}: protocol.OutcomeExecFailed,
+		executor.ErrUnsupported: protocol.OutcomeNotApplicable,
+		&executor.StartError{Reason: executor.LimitUnavailable, Path: "memory"}: protocol.OutcomeLimits,
+		errors.New("no processes left"):                                         protocol.OutcomeExecFailed,
+		&executor.StartError{Reason: "Mood"}:                                    protocol.OutcomeExecFailed,
 	} {
 		if got := refusedBy(protocol.Task{}, err); got.Outcome != want {
 			t.Errorf("%v: %+v", err, got)

@@ -52,7 +52,8 @@ const (
 	CauseContainerConnect
 	CauseContainerFault
 	CauseContainerTimeout
-	NumCauses = int(iota)
+	CauseLimits // a resource limit cannot be enforced on the node
+	NumCauses   = int(iota)
 )
 
 var causeNames = [NumCauses]string{
@@ -63,6 +64,7 @@ var causeNames = [NumCauses]string{
 	"rebooted", "journal_gap", "schedule_over", "file_create", "file_exists", "file_content", "file_name", "file_path", "file_mode",
 	"group_not_found", "container_id", "container_name", "container_runtime", "container_mismatch", "container_ambiguous",
 	"container_not_found", "container_state", "container_connect", "container_fault", "container_timeout",
+	"limits_unavailable",
 }
 
 func (c Cause) String() string {

@@ -90,6 +90,9 @@ type Invocation struct {
 	Termination   string // as passed, for dialects that echo it
 	ContainerID   string
 	ContainerName string
+	Resources     *Resources // nil means no limits
+	Login         bool       // read the user's login profile first
+	Power         bool       // the script can ask for a restart of the machine or its end by its exit code
 	Repeat        RepeatMode
 	Frequency     string    // as passed; Period only
 	Outlet        Outlet    // where a copy of the output goes

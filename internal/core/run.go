@@ -33,6 +33,9 @@ type RunSpec struct {
 	Termination   string
 	ContainerID   string
 	ContainerName string
+	Resources     *Resources
+	Login         bool       // read the user's login profile first
+	Power         bool       // the script can ask for a restart of the machine or its end by its exit code
 	Repeat        RepeatMode // empty means Once
 	Frequency     string     // rate(), at() or cron, with Period
 	File          *File      // write Content to this file instead of running it
@@ -73,7 +76,7 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 	v := Invocation{
 		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params,
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
-		ContainerName: spec.ContainerName, Repeat: spec.Repeat, Frequency: spec.Frequency, File: spec.File, Schedule: spec.Schedule,
+		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat, Frequency: spec.Frequency, File: spec.File, Schedule: spec.Schedule,
 		Due: spec.Due, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken, RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Command != 0 {
@@ -141,6 +144,9 @@ func (o Override) apply(d *Definition) {
 func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	l := &spec.Limits
 	if err := CheckTags(spec.Tags, l.Tags); err != nil {
+		return err
+	}
+	if err := v.checkResources(); err != nil {
 		return err
 	}
 	if v.File != nil {
@@ -339,6 +345,9 @@ const (
 	featureFile      = "file"
 	featureDryRun    = "dryrun"
 	featureContainer = "container"
+	featureLimits    = "limits"
+	featureLogin     = "login"
+	featurePower     = "power"
 )
 
 // needs are the features that an invocation asks of an agent; none for a plain command.
@@ -352,6 +361,9 @@ func (v *Invocation) needs() (features []string) {
 	add(featureFile, v.Kind == KindFile)
 	add(featureDryRun, v.Repeat == DryRun)
 	add(featureContainer, v.ContainerID != "" || v.ContainerName != "")
+	add(featureLimits, v.Resources != nil)
+	add(featureLogin, v.Login && v.Origin != OriginTAT) // whose callers did not ask for it: better without it than not at all
+	add(featurePower, v.Power)
 	return features
 }
 

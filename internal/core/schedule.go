@@ -250,6 +250,7 @@ func (sc *Schedule) order(targets []string) RunSpec {
 	return RunSpec{
 		Origin: sc.Origin, Region: sc.Region, Command: sc.Command, Override: sc.override(), Targets: targets, Params: sc.Params,
 		Style: sc.Style, KillTree: sc.KillTree, DeliverWithin: sc.DeliverWithin, Schedule: sc.ID, Due: sc.Next,
+		Login: sc.Origin == OriginTAT, // as that vendor's agent runs everything
 	}
 }
 

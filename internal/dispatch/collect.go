@@ -233,6 +233,8 @@ var ends = map[protocol.Outcome]struct {
 	protocol.OutcomeContainerConnect:      {core.StartFailed, core.CauseContainerConnect},
 	protocol.OutcomeContainerRuntimeError: {core.StartFailed, core.CauseContainerFault},
 	protocol.OutcomeContainerTimeout:      {core.StartFailed, core.CauseContainerTimeout},
+
+	protocol.OutcomeLimits: {core.StartFailed, core.CauseLimits},
 }
 
 func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report {

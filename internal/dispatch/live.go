@@ -130,6 +130,7 @@ func encodeSpec(v *core.Invocation, script []byte) []byte {
 		Content: script, Type: string(v.Type), Launcher: v.Launcher, WorkDir: v.WorkDir, User: v.User,
 		Timeout: uint64(v.Timeout / time.Second), Grace: uint64(grace / time.Millisecond), KillTree: v.KillTree,
 		DryRun: v.Repeat == core.DryRun, ContainerID: v.ContainerID, ContainerName: v.ContainerName,
+		Login: v.Login, Power: v.Power,
 	}
 	if v.Kind == core.KindStanding {
 		spec.Plan = &protocol.Plan{Expr: v.Frequency, Boot: boots[v.Repeat], Created: v.CreatedAt.UnixMicro(), Revision: v.Revision}
@@ -137,7 +138,26 @@ func encodeSpec(v *core.Invocation, script []byte) []byte {
 	if f := v.File; f != nil {
 		spec.File = &protocol.File{Name: f.Name, Dir: f.Dir, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Overwrite: f.Overwrite}
 	}
+	if v.Resources != nil {
+		spec.Limits = limits(v.Resources)
+	}
 	return protocol.AppendSpec(nil, &spec)
+}
+
+// ioClasses are the numbers under which the classes travel.
+var ioClasses = map[core.IOClass]uint64{core.IORealtime: 1, core.IOBestEffort: 2, core.IOIdle: 3}
+
+func limits(r *core.Resources) *protocol.Limits {
+	l := &protocol.Limits{
+		Nice: int64(r.Nice), IOClass: ioClasses[r.IO], IOLevel: uint64(r.IOLevel),
+		CPU: uint64(r.CPU), Memory: uint64(r.Memory), Processes: uint64(r.Processes),
+		OpenFiles: uint64(r.OpenFiles), FileSize: uint64(r.FileSize),
+	}
+	if r.CoreSize != nil {
+		size := uint64(*r.CoreSize)
+		l.CoreSize = &size
+	}
+	return l
 }
 
 // boots is how the modes travel that wait for a start of the machine.

@@ -70,7 +70,12 @@ func AppendSpec(b []byte, s *Spec) []byte {
 	}
 	b = appendBool(b, 12, s.DryRun)
 	b = appendBytes(b, 13, s.ContainerID)
-	return appendBytes(b, 14, s.ContainerName)
+	b = appendBytes(b, 14, s.ContainerName)
+	if s.Limits != nil {
+		b = appendMessage(b, 15, s.Limits.append(nil))
+	}
+	b = appendBool(b, 16, s.Login)
+	return appendBool(b, 17, s.Power)
 }
 
 func decodeSpec(b []byte) (s Spec, err error) {
@@ -105,6 +110,12 @@ func decodeSpec(b []byte) (s Spec, err error) {
 			s.ContainerID = d.text()
 		case 14:
 			s.ContainerName = d.text()
+		case 15:
+			s.Limits, d.err = decodeLimits(d.raw)
+		case 16:
+			s.Login = d.bool()
+		case 17:
+			s.Power = d.bool()
 		}
 	}
 	return s, d.err
@@ -132,6 +143,51 @@ func decodePlan(b []byte) (*Plan, error) {
 		}
 	}
 	return p, d.err
+}
+
+func (l *Limits) append(b []byte) []byte {
+	b = appendInt(b, 1, l.Nice)
+	b = appendUint(b, 2, l.IOClass)
+	b = appendUint(b, 3, l.IOLevel)
+	b = appendUint(b, 4, l.CPU)
+	b = appendUint(b, 5, l.Memory)
+	b = appendUint(b, 6, l.Processes)
+	b = appendUint(b, 7, l.OpenFiles)
+	b = appendUint(b, 8, l.FileSize)
+	if l.CoreSize != nil {
+		b = appendUint(b, 9, *l.CoreSize+1) // +1 so that 0 is not left out
+	}
+	return b
+}
+
+func decodeLimits(b []byte) (*Limits, error) {
+	l, d := &Limits{}, decoder{rest: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			l.Nice = d.int()
+		case 2:
+			l.IOClass = d.num
+		case 3:
+			l.IOLevel = d.num
+		case 4:
+			l.CPU = d.num
+		case 5:
+			l.Memory = d.num
+		case 6:
+			l.Processes = d.num
+		case 7:
+			l.OpenFiles = d.num
+		case 8:
+			l.FileSize = d.num
+		case 9:
+			if d.num > 0 {
+				size := d.num - 1
+				l.CoreSize = &size
+			}
+		}
+	}
+	return l, d.err
 }
 
 func (f *File) append(b []byte) []byte {

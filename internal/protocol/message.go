@@ -69,6 +69,30 @@ type Spec struct {
 	// The container to run in, by runtime and id such as "docker://1f2e", by name, or both; empty means the machine itself.
 	ContainerID   string
 	ContainerName string
+
+	Limits *Limits // nil means none
+	Login  bool    // read the user's login profile first; a node without the feature runs the task all the same
+	Power  bool    // ExitPowerOff and ExitReboot mean what they are called, once the result is acknowledged
+}
+
+// The exit codes with which a task whose Spec has Power asks for an end of the machine.
+// https://www.alibabacloud.com/help/en/ecs/user-guide/restart-or-shut-down-an-ecs-instance-by-running-a-command
+const (
+	ExitPowerOff = 193
+	ExitReboot   = 194
+)
+
+// Limits bounds what a task's processes may use; zero values bound nothing. A node that cannot enforce one does not start the task.
+type Limits struct {
+	Nice      int64   // -20 to 19
+	IOClass   uint64  // 1 realtime, 2 best effort, 3 idle
+	IOLevel   uint64  // 0 to 7
+	CPU       uint64  // thousandths of a core, all processes together
+	Memory    uint64  // bytes, all processes together
+	Processes uint64  // all processes and threads together
+	OpenFiles uint64  // of each process
+	FileSize  uint64  // bytes that each process may make a file long
+	CoreSize  *uint64 // bytes of a core dump
 }
 
 // Plan is when a node runs a task by itself, also while it has no connection. An invocation that runs at set times has one plan for
@@ -238,7 +262,10 @@ const (
 	OutcomeContainerConnect      Outcome = 37 // no connection to the runtime
 	OutcomeContainerRuntimeError Outcome = 38
 	OutcomeContainerTimeout      Outcome = 39 // the runtime did not answer in time
-	outcomeEnd                   Outcome = 40
+
+	OutcomeLimits Outcome = 40 // a limit cannot be enforced on this node; Detail says which
+
+	outcomeEnd Outcome = 41
 )
 
 // Valid reports whether o is a known outcome.
@@ -270,6 +297,9 @@ const (
 	FeatureFile      = "file"      // Spec.File
 	FeatureDryRun    = "dryrun"    // Spec.DryRun
 	FeatureContainer = "container" // Spec.ContainerID and Spec.ContainerName
+	FeatureLimits    = "limits"    // Spec.Limits
+	FeatureLogin     = "login"     // Spec.Login
+	FeaturePower     = "power"     // Spec.Power
 )
 
 // KindOf returns the kind of an encoded message.

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -171,6 +172,11 @@ func (p *plan) command() (*command, error) {
 		if c.program, err = findProgram(p.Argv[0], lookupVariable(p.Env, "PATH"), c.attr.Dir); err != nil {
 			return err
 		}
+		if p.Inner != "" {
+			if _, err := findProgram(p.Inner, "", c.attr.Dir); err != nil {
+				return err
+			}
+		}
 		c.barred = unix.Faccessat(unix.AT_FDCWD, p.Script, unix.R_OK, unix.AT_EACCESS) != nil
 		return nil
 	})
@@ -227,31 +233,42 @@ func (c *command) exec() (int, error) {
 	return syscall.ForkExec(c.program, c.argv, &c.attr) //nolint:gosec // running what others ask for is what we do
 }
 
-// fork starts the command, inside its control group if there is one.
+// fork starts the command within its limits, inside its control group if there is one.
 func (s *supervisor) fork(c *command) (pid int, err error) {
-	if group := s.plan.Cgroup; group != "" {
-		if fd, err := group.open(); err == nil {
-			c.attr.Sys.UseCgroupFD, c.attr.Sys.CgroupFD = true, fd
-			pid, err = c.exec()
-			unix.Close(fd)
-			if err == nil {
-				return pid, nil
-			}
-		}
-		// Old kernels and some containers cannot do that. The group is useful but not necessary.
-		c.attr.Sys.UseCgroupFD = false
-		group.release()
-		s.plan.Cgroup = ""
-	}
-	pid, err = c.exec()
-	if err == nil {
-		return pid, nil
+	err = s.plan.confined(func() error {
+		pid, err = s.plan.bear(c)
+		return err
+	})
+	var refused *StartError
+	if err == nil || errors.As(err, &refused) {
+		return pid, err
 	}
 	e := &StartError{Reason: ExecFailed, Path: c.program, Errno: errnoOf(err)}
 	if e.Errno == unix.ENOENT {
 		e.Reason = InterpreterNotFound // its own loader is missing: the file itself was there
 	}
 	return 0, e
+}
+
+// bear starts the command as a member of its control group.
+func (p *plan) bear(c *command) (pid int, err error) {
+	if p.Cgroup == "" {
+		return c.exec()
+	}
+	fd, err := p.Cgroup.open()
+	if err == nil {
+		c.attr.Sys.UseCgroupFD, c.attr.Sys.CgroupFD = true, fd
+		pid, err = c.exec()
+		unix.Close(fd)
+		c.attr.Sys.UseCgroupFD = false
+	}
+	if err == nil || p.Bound {
+		return pid, err
+	}
+	// Old kernels and some containers cannot do that. The group is useful but not necessary.
+	p.Cgroup.release()
+	p.Cgroup = ""
+	return c.exec()
 }
 
 // targets lists the processes to be ended.

@@ -30,8 +30,8 @@ var escape = map[string]string{
 	"leader is gone": "trap 'exit 3' TERM; ( trap '' TERM; sleep 300; sleep 300 ) & echo ready; while :; do sleep 0.01; done",
 }
 
-// groups are the two ways to keep track of a command's processes.
-var groups = map[string]func(testing.TB, Spec) Spec{
+// tracking are the two ways to keep track of a command's processes.
+var tracking = map[string]func(testing.TB, Spec) Spec{
 	"group":    func(_ testing.TB, s Spec) Spec { return s },
 	"no group": withoutCgroup,
 }
@@ -42,7 +42,7 @@ func TestTimeout(t *testing.T) {
 	const timeout, grace = 1500 * time.Millisecond, 300 * time.Millisecond
 	tasks := make(map[string]*Task)
 	for name, script := range escape {
-		for group, prepare := range groups {
+		for group, prepare := range tracking {
 			spec := prepare(t, shell(script))
 			spec.Timeout, spec.TimeoutGrace, spec.Tree = timeout, grace, true
 			tasks[name+", "+group] = begin(t, spec)
@@ -226,7 +226,7 @@ func TestBackground(t *testing.T) {
 		if !alive(child) {
 			t.Error("the daemon was ended")
 		}
-		if c := task.plan.Cgroup; c != "" && len(c.members()) > 0 {
+		if len(task.plan.members()) > 0 {
 			t.Error("the daemon is still in the task's control group")
 		}
 	})
@@ -322,7 +322,7 @@ func TestSupervisorKilled(t *testing.T) {
 		if name == "bare" || name == "other user" {
 			continue // nothing but a group connects such processes with the task, see the next test
 		}
-		for group, prepare := range groups {
+		for group, prepare := range tracking {
 			t.Run(name+", "+group, func(t *testing.T) {
 				t.Parallel()
 				killSupervisor(t, begin(t, prepare(t, shell(script))))
@@ -595,13 +595,15 @@ func TestOutOfMemory(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "memory.events"), events)
-		s := &supervisor{plan: plan{Cgroup: cgroup(dir)}, exited: true, status: unix.WaitStatus(unix.SIGKILL)}
+		s := &supervisor{plan: plan{groups: groups{Cgroup: cgroup(dir)}}, exited: true, status: unix.WaitStatus(unix.SIGKILL)}
 		s.judge()
 		if got := s.exit.Cause == OutOfMemory; got != want || s.exit.Code != 137 {
 			t.Errorf("%q: %+v", events, s.exit)
 		}
 	}
-	if cgroup("").outOfMemory() || cgroup("/no/such").outOfMemory() {
-		t.Error("a group that does not exist ran out of memory")
+	for _, g := range []groups{{}, {Cgroup: "/no/such"}} {
+		if g.outOfMemory() {
+			t.Error("a group that does not exist ran out of memory")
+		}
 	}
 }

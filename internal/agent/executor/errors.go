@@ -30,8 +30,9 @@ const (
 	ExecFailed                Reason = "ExecFailed" // Errno tells more
 	NoSpace                   Reason = "NoSpace"
 	ReadOnlyFS                Reason = "ReadOnlyFS"
-	InvalidContent            Reason = "InvalidContent" // script, launcher, arguments or environment
-	NotApplicable             Reason = "NotApplicable"  // a kind of script this operating system has no use for
+	InvalidContent            Reason = "InvalidContent"   // script, launcher, arguments or environment
+	NotApplicable             Reason = "NotApplicable"    // a kind of script this operating system has no use for
+	LimitUnavailable          Reason = "LimitUnavailable" // Path says which limit this machine cannot enforce
 )
 
 // StartError reports that the command never ran.

@@ -20,7 +20,7 @@ const (
 	Signaled         Cause = "signaled"          // by Signal, which the supervisor did not send
 	TimedOut         Cause = "timed_out"         // ended by the supervisor when its time was up
 	Stopped          Cause = "stopped"           // ended by the supervisor because Stop was called
-	OutOfMemory      Cause = "out_of_memory"     // killed by the kernel; known only where the task's cgroup counts memory
+	OutOfMemory      Cause = "out_of_memory"     // the kernel killed one of its processes, and it failed; known only where a control group counts its memory
 	StartFailed      Cause = "start_failed"      // never ran; Start says why
 	SupervisorKilled Cause = "supervisor_killed" // it, or the agent before it, vanished without a record; what was left was killed
 	Rebooted         Cause = "rebooted"          // the machine was restarted before a record was written

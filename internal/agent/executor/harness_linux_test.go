@@ -131,8 +131,11 @@ func members(t testing.TB, task *Task) map[int]bool {
 // withoutCgroup makes a Spec's control group unavailable by taking its name.
 func withoutCgroup(t testing.TB, spec Spec) Spec {
 	t.Helper()
-	c := makeCgroup(spec.ID)
-	t.Cleanup(c.release)
+	g, err := makeGroups(spec.ID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.release)
 	return spec
 }
 

@@ -24,7 +24,7 @@ func (e *survivorsError) Error() string { return fmt.Sprintf("%d processes survi
 
 // killOrphans ends what a command left behind whose supervisor is gone.
 func killOrphans(p plan, st state) error {
-	defer p.Cgroup.release()
+	defer p.release()
 	for giveUp := time.Now().Add(killPatience); ; time.Sleep(killInterval) {
 		p.Cgroup.kill()
 		orphans, err := findOrphans(p, st)
@@ -52,7 +52,7 @@ func findOrphans(p plan, st state) (map[int]bool, error) {
 	}
 	leader, err := readProcess(st.ScriptPID)
 	session := err == nil && st.ScriptPID != 0 && leader.ticks == st.ScriptTicks
-	members := p.Cgroup.members()
+	members := p.members()
 	variable := []byte("\x00" + markVariable + "=" + p.Mark + "\x00")
 
 	found := make(map[int]bool)

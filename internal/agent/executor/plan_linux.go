@@ -5,10 +5,11 @@ import "time"
 // plan is a Spec with everything looked up that can be looked up beforehand. It is all the supervisor knows.
 type plan struct {
 	ID     string   `json:"id"`
-	Mark   string   `json:"mark"`    // in the environment of the task's processes and of no other
-	BootID string   `json:"boot_id"` // of the machine when the task was started
-	Argv   []string `json:"argv"`    // the first word may still have to be found in PATH
-	Script string   `json:"script"`  // path; occurs in Argv
+	Mark   string   `json:"mark"`            // in the environment of the task's processes and of no other
+	BootID string   `json:"boot_id"`         // of the machine when the task was started
+	Argv   []string `json:"argv"`            // the first word may still have to be found in PATH
+	Inner  string   `json:"inner,omitempty"` // what Argv will execute in its turn, if that is a path
+	Script string   `json:"script"`          // path; occurs in Argv
 	Env    []string `json:"env"`
 
 	Dir  string      `json:"dir,omitempty"` // working directory, if one was asked for
@@ -20,9 +21,10 @@ type plan struct {
 	Grace        time.Duration `json:"grace_ns"`
 	Tree         bool          `json:"tree"`
 
-	OutputCap  int64  `json:"output_cap"`
-	Normalized bool   `json:"normalized,omitempty"`
-	Cgroup     cgroup `json:"cgroup,omitempty"` // made for this task, if it could be
+	OutputCap  int64   `json:"output_cap"`
+	Normalized bool    `json:"normalized,omitempty"`
+	Limits     *Limits `json:"limits,omitempty"`
+	groups             // made for this task
 }
 
 // credential is who a command runs as when that is not the agent's own user.

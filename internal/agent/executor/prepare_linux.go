@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +42,7 @@ func draw(ctx context.Context, spec Spec, dir string) (draft, error) {
 	d := draft{group: -1, plan: plan{
 		ID: spec.ID, Mark: rand.Text(), BootID: boot, Dir: spec.WorkDir,
 		Timeout: spec.Timeout, TimeoutGrace: spec.TimeoutGrace, Grace: spec.Grace, Tree: spec.Tree,
-		OutputCap: spec.OutputCap,
+		OutputCap: spec.OutputCap, Limits: spec.Limits,
 	}}
 	if err := d.setUser(ctx, spec); err != nil {
 		return draft{}, err
@@ -103,6 +104,9 @@ func (d *draft) setCommand(spec Spec, dir string) error {
 		argv = append(argv, d.Script)
 	}
 	if spec.Login {
+		if strings.ContainsRune(argv[0], '/') { // other words depend on what the profile makes of PATH
+			d.Inner = argv[0]
+		}
 		argv = append([]string{shell, "-l", "-c", loginWrapper}, argv...)
 	}
 	d.Argv = slices.Concat(argv, spec.Args)
@@ -139,9 +143,11 @@ func (d *draft) occupy(dir string) error {
 		return storeError(dir, err)
 	}
 	defer claim.Close()
-	d.Cgroup = makeCgroup(d.ID)
+	if d.groups, err = makeGroups(d.ID, d.Limits); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
 	if err := d.fill(dir, claim); err != nil {
-		d.Cgroup.release()
+		d.release()
 		err = storeError(dir, err) // before the space is given back
 		return errors.Join(err, os.RemoveAll(dir))
 	}

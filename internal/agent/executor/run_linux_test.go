@@ -209,18 +209,19 @@ func TestStartErrors(t *testing.T) {
 		change func(*Spec)
 		want   StartError
 	}{
-		"user":               {func(s *Spec) { s.User = "no-such-user" }, StartError{Reason: UserNotFound, Path: "no-such-user"}},
-		"user's name":        {func(s *Spec) { s.User = "$(id)" }, StartError{Reason: InvalidUser, Path: "$(id)"}},
-		"folder":             {func(s *Spec) { s.WorkDir = "/no/such" }, StartError{Reason: DirectoryNotFound, Path: "/no/such", Errno: unix.ENOENT}},
-		"folder is a file":   {func(s *Spec) { s.WorkDir = plain }, StartError{Reason: DirectoryNotFound, Path: plain, Errno: unix.ENOTDIR}},
-		"interpreter":        {func(s *Spec) { s.Script = []byte("#!/no/such/sh\n") }, StartError{Reason: InterpreterNotFound, Path: "/no/such/sh", Errno: unix.ENOENT}},
-		"launcher's program": {func(s *Spec) { s.Launcher = "no-such-program -x" }, StartError{Reason: InterpreterNotFound, Path: "no-such-program", Errno: unix.ENOENT}},
-		"not executable":     {func(s *Spec) { s.Launcher = plain }, StartError{Reason: ExecFailed, Path: plain, Errno: unix.EACCES}},
-		"not a program":      {func(s *Spec) { s.Launcher = wrong }, StartError{Reason: ExecFailed, Path: wrong, Errno: unix.ENOEXEC}},
-		"too long":           {func(s *Spec) { s.Args = []string{strings.Repeat("x", 1<<18)} }, StartError{Reason: ExecFailed, Path: defaultShell(), Errno: unix.E2BIG}},
-		"launcher":           {func(s *Spec) { s.Launcher = "a 'b" }, StartError{Reason: InvalidContent, Detail: "launcher: unbalanced quotes or braces"}},
-		"powershell":         {func(s *Spec) { s.Kind = KindPowerShell }, StartError{Reason: NotApplicable, Detail: "powershell script"}},
-		"bat":                {func(s *Spec) { s.Kind = KindBat }, StartError{Reason: NotApplicable, Detail: "bat script"}},
+		"user":                 {func(s *Spec) { s.User = "no-such-user" }, StartError{Reason: UserNotFound, Path: "no-such-user"}},
+		"user's name":          {func(s *Spec) { s.User = "$(id)" }, StartError{Reason: InvalidUser, Path: "$(id)"}},
+		"folder":               {func(s *Spec) { s.WorkDir = "/no/such" }, StartError{Reason: DirectoryNotFound, Path: "/no/such", Errno: unix.ENOENT}},
+		"folder is a file":     {func(s *Spec) { s.WorkDir = plain }, StartError{Reason: DirectoryNotFound, Path: plain, Errno: unix.ENOTDIR}},
+		"interpreter":          {func(s *Spec) { s.Script = []byte("#!/no/such/sh\n") }, StartError{Reason: InterpreterNotFound, Path: "/no/such/sh", Errno: unix.ENOENT}},
+		"interpreter by login": {func(s *Spec) { s.Login, s.Script = true, []byte("#!/no/such/sh\n") }, StartError{Reason: InterpreterNotFound, Path: "/no/such/sh", Errno: unix.ENOENT}},
+		"launcher's program":   {func(s *Spec) { s.Launcher = "no-such-program -x" }, StartError{Reason: InterpreterNotFound, Path: "no-such-program", Errno: unix.ENOENT}},
+		"not executable":       {func(s *Spec) { s.Launcher = plain }, StartError{Reason: ExecFailed, Path: plain, Errno: unix.EACCES}},
+		"not a program":        {func(s *Spec) { s.Launcher = wrong }, StartError{Reason: ExecFailed, Path: wrong, Errno: unix.ENOEXEC}},
+		"too long":             {func(s *Spec) { s.Args = []string{strings.Repeat("x", 1<<18)} }, StartError{Reason: ExecFailed, Path: defaultShell(), Errno: unix.E2BIG}},
+		"launcher":             {func(s *Spec) { s.Launcher = "a 'b" }, StartError{Reason: InvalidContent, Detail: "launcher: unbalanced quotes or braces"}},
+		"powershell":           {func(s *Spec) { s.Kind = KindPowerShell }, StartError{Reason: NotApplicable, Detail: "powershell script"}},
+		"bat":                  {func(s *Spec) { s.Kind = KindBat }, StartError{Reason: NotApplicable, Detail: "bat script"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

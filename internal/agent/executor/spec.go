@@ -66,6 +66,8 @@ type Spec struct {
 	// the script's own process is ended.
 	Tree bool
 
+	Limits *Limits // nil means none
+
 	OutputCap int64 // bytes kept, first half and last half; 0 means DefaultOutputCap
 }
 
@@ -127,5 +129,5 @@ func (s Spec) validate() error {
 			return &StartError{Reason: InvalidContent, Detail: "malformed environment variable"}
 		}
 	}
-	return nil
+	return s.Limits.validate()
 }

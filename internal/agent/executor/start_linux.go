@@ -64,7 +64,7 @@ func start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
 	}
 	t := &Task{dir: dir, plan: d.plan}
 	if err := t.launch(ctx, selfExe); err != nil {
-		d.Cgroup.release()
+		d.release()
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return t, nil

@@ -76,11 +76,12 @@ func Supervise(dir string) int {
 	if err := s.conclude(); err != nil {
 		return 1
 	}
-	// Daemons that still hold the command's output are left in peace: they go on writing to somebody.
-	for s.streams != [2]int{-1, -1} {
+	// Daemons that still hold the command's output are left in peace: they go on writing to somebody. And those of a limited command stay
+	// limited.
+	for s.streams != [2]int{-1, -1} || s.plan.Limits != nil && s.script != 0 && !s.childless {
 		s.wait()
 	}
-	s.plan.Cgroup.release()
+	s.plan.release()
 	return 0
 }
 
@@ -276,7 +277,7 @@ func (s *supervisor) judge() {
 	}
 	switch {
 	case e.Cause != "":
-	case e.Signal == int(unix.SIGKILL) && s.plan.Cgroup.outOfMemory():
+	case (e.Signal == int(unix.SIGKILL) || e.Signal == 0 && e.Code != 0) && s.plan.outOfMemory():
 		e.Cause = OutOfMemory
 	case e.Signal != 0:
 		e.Cause = Signaled

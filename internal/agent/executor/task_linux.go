@@ -178,6 +178,12 @@ func Remove(dir string) error {
 	if running(dir) {
 		return fmt.Errorf("remove task folder: %w", ErrRunning)
 	}
+	var p plan
+	if err := readJSON(filepath.Join(dir, planFile), &p); err == nil {
+		for _, c := range p.all() {
+			_ = unix.Rmdir(string(c)) // there still if the supervisor was killed after its last word; refused while there are processes
+		}
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove task folder: %w", err)
 	}

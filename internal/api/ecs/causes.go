@@ -46,6 +46,7 @@ var causes = map[core.Cause]alibaba.Cause{
 	core.CauseSupervisorGone:   exception,
 	core.CauseRebooted:         exception,
 	core.CauseJournalGap:       exception,
+	core.CauseLimits:           exception,
 
 	core.CauseScheduleOver: {Code: "CronExpressionExpired", Info: "The schedule has no run left"},
 

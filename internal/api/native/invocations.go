@@ -15,6 +15,34 @@ type createInvocation struct {
 	TimeoutSeconds *int64  `json:"timeout_seconds"`
 	WorkDir        *string `json:"work_dir"`
 	User           *string `json:"user"`
+	// Login reads the user's login profile first.
+	Login bool `json:"login"`
+	// PowerActions makes exit code 193 power the machine off and 194 restart it, after the result is stored here.
+	PowerActions bool       `json:"power_actions"`
+	Resources    *resources `json:"resources"`
+}
+
+// resources bounds what the run may use on each node.
+type resources struct {
+	Nice     int    `json:"nice"`     // -20 to 19
+	IOClass  string `json:"io_class"` // realtime, best-effort or idle
+	IOLevel  int    `json:"io_level"` // 0 to 7
+	CPU      int64  `json:"cpu_millicores"`
+	Memory   int64  `json:"memory_bytes"`
+	PIDs     int64  `json:"pids"` // processes and threads
+	Files    int64  `json:"open_files"`
+	FileSize int64  `json:"file_bytes"`
+	CoreSize *int64 `json:"core_bytes"`
+}
+
+func (r *resources) neutral() *core.Resources {
+	if r == nil {
+		return nil
+	}
+	return &core.Resources{
+		Nice: r.Nice, IO: core.IOClass(r.IOClass), IOLevel: r.IOLevel, CPU: r.CPU, Memory: r.Memory, Processes: r.PIDs,
+		OpenFiles: r.Files, FileSize: r.FileSize, CoreSize: r.CoreSize,
+	}
 }
 
 // Invocation is an invocation with the number of its tasks in each state that has any.
@@ -31,7 +59,8 @@ func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *crea
 	spec := core.RunSpec{
 		Origin: core.OriginNative, Targets: api.NodeIDs(req.Targets), KillTree: true,
 		Definition: core.Definition{Type: core.Shell, Content: []byte(req.Content)},
-		Limits:     core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096},
+		Login:      req.Login, Power: req.PowerActions, Resources: req.Resources.neutral(),
+		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096},
 	}
 	if req.TimeoutSeconds != nil {
 		spec.Timeout = time.Duration(*req.TimeoutSeconds) * time.Second

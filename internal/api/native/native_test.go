@@ -122,6 +122,8 @@ func TestRefusals(t *testing.T) {
 		{"wrong type", http.MethodPost, "invocations", `{"content":1}`, key, 400},
 		{"no content", http.MethodPost, "invocations", `{"targets":["n"]}`, key, 400},
 		{"no targets", http.MethodPost, "invocations", `{"content":"true"}`, key, 400},
+		{"bad limit", http.MethodPost, "invocations", `{"content":"true","targets":["n"],"resources":{"cpu_millicores":5}}`, key, 400},
+		{"unknown limit", http.MethodPost, "invocations", `{"content":"true","targets":["n"],"resources":{"gpu":5}}`, key, 400},
 		{"unknown target", http.MethodPost, "invocations", `{"content":"true","targets":["n","m"]}`, key, 404},
 		{"negative timeout", http.MethodPost, "invocations", `{"content":"true","targets":["n"],"timeout_seconds":-1}`, key, 400},
 		{"too large", http.MethodPost, "invocations", string(bytes.Repeat([]byte(" "), api.MaxBody+1)), key, 413},

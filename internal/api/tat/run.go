@@ -37,7 +37,7 @@ func (d *Dialect) runCommand(ctx context.Context, c core.Caller, req *runCommand
 	}
 	v, err := d.env.Service.Run(ctx, c, core.RunSpec{
 		Origin: core.OriginTAT, Region: req.region, Definition: def, Targets: instances, NeedOnline: true, Params: params,
-		Style: style, KillTree: true, Save: req.SaveCommand, UniqueName: true, DeliverWithin: deliverWithin, Tags: coreTags(req.Tags),
+		Style: style, KillTree: true, Login: true, Save: req.SaveCommand, UniqueName: true, DeliverWithin: deliverWithin, Tags: coreTags(req.Tags),
 		Extra: extra(descriptions), Limits: limits(),
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func (d *Dialect) invokeCommand(ctx context.Context, c core.Caller, req *invokeC
 	l.Description = 0
 	v, err := d.env.Service.Run(ctx, c, core.RunSpec{
 		Origin: core.OriginTAT, Region: req.region, Command: id, Override: change, Targets: instances, NeedOnline: true, Params: params,
-		Style: style, KillTree: true, DeliverWithin: deliverWithin, Limits: l,
+		Style: style, KillTree: true, Login: true, DeliverWithin: deliverWithin, Limits: l,
 	})
 	if err != nil {
 		return nil, recode(err, codeUserOfRun, core.ReasonUserInvalid, core.ReasonUserTooLong)

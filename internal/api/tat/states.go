@@ -60,6 +60,7 @@ var troubles = map[core.Cause]trouble{
 	core.CauseReadOnly:       {"ScriptStoreFailed", "the instance's file system is read-only"},
 	core.CauseNoInterpreter:  {"TaskSpawnFailed", "the interpreter does not exist"},
 	core.CauseExecFailed:     {"TaskSpawnFailed", "the process could not be started"},
+	core.CauseLimits:         {"TaskSpawnFailed", "a resource limit cannot be enforced on the instance"},
 
 	core.CauseNodeNotFound:     {"InstanceNotFound", "the instance does not exist"},
 	core.CauseNodeReleased:     {"InstanceReleased", "the instance was removed"},

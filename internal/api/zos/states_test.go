@@ -42,7 +42,7 @@ func TestCause(t *testing.T) {
 		core.CauseFilePath: system, core.CauseFileMode: system, core.CauseContainerID: system, core.CauseContainerName: system,
 		core.CauseContainerRuntime: system, core.CauseContainerMismatch: system, core.CauseContainerAmbiguous: system,
 		core.CauseContainerNotFound: system, core.CauseContainerState: system, core.CauseContainerConnect: system,
-		core.CauseContainerFault: system, core.CauseContainerTimeout: system,
+		core.CauseContainerFault: system, core.CauseContainerTimeout: system, core.CauseLimits: system,
 	}
 	for c := range core.Cause(core.NumCauses) {
 		if got := causeOr(c, fallback); got != want[c] {

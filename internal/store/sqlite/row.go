@@ -173,6 +173,8 @@ func (b *binder) set(v any) {
 		b.json(v, *v == core.ParamStyle{})
 	case *core.File:
 		b.json(v, v == nil)
+	case *core.Resources:
+		b.json(v, v == nil)
 	case []core.ID:
 		b.json(v, len(v) == 0)
 	case core.SessionEncryption:

@@ -17,6 +17,10 @@ func fullInvocation(id core.ID) core.Invocation {
 		Tags: []core.Tag{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Extra: map[string]string{"Timed": "false"},
 		CreatedAt: at(1), StartedAt: at(2), EndedAt: at(3), UpdatedAt: at(4),
 		Outlet: core.AccountOutlet, Kind: core.KindFile, Schedule: 77, Due: at(5), Frequency: "rate(60s)", Revision: 3, RevisedAt: at(6),
+		Resources: &core.Resources{
+			Nice: -3, IO: core.IOBestEffort, IOLevel: 5, CPU: 1500, Memory: 1 << 40, Processes: 9, OpenFiles: 99, FileSize: 1 << 30, CoreSize: new(int64),
+		},
+		Login: true, Power: true,
 		File: &core.File{Name: "n", Dir: "/d", Mode: "0644", Owner: "o", Group: "g", Overwrite: true, ContentType: "Base64"},
 	}
 }

@@ -1,0 +1,57 @@
+package stacktest
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// native orders a run through the native API and returns the invocation's id.
+func (s *Stack) native(t *testing.T, order map[string]any) string {
+	t.Helper()
+	body, err := json.Marshal(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/v1/invocations", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(s.KeyID, s.Secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ ID, Detail string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d %+v, %v", resp.StatusCode, answer, err)
+	}
+	return answer.ID
+}
+
+// TestResources takes limits from the API to the kernel and back.
+func TestResources(t *testing.T) {
+	t.Parallel()
+	s := Start(t)
+	s.AddNode(t, "n")
+	order := func(script string, resources map[string]any) string {
+		return s.native(t, map[string]any{"content": script, "targets": []string{"n"}, "resources": resources, "login": true})
+	}
+	got := s.Client().Await(t, order("nice; ionice; ulimit -n", map[string]any{
+		"nice": 4, "io_class": "idle", "cpu_millicores": 500, "pids": 50, "open_files": 99, "file_bytes": 4 << 20, "core_bytes": 0,
+	}), 30*time.Second)[0]
+	if got.Output != "4\nidle\n99\n" || got.ExitCode != 0 {
+		t.Errorf("%+v: %q", got, got.Output)
+	}
+	hog := order("head -c 100000000 /dev/zero | tail -c 100000000", map[string]any{"memory_bytes": 32 << 20})
+	if got := s.Client().Await(t, hog, 30*time.Second)[0]; got.ExitCode != 137 || got.ErrorCode != "ExecutionException" {
+		t.Errorf("%+v", got)
+	}
+	impossible := order("true", map[string]any{"open_files": int64(1) << 40})
+	if got := s.Client().Await(t, impossible, 30*time.Second)[0]; got.InvocationStatus != "Error" || got.ErrorCode != "ExecutionException" {
+		t.Errorf("%+v", got)
+	}
+}
