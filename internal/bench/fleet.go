@@ -124,7 +124,7 @@ func each(ctx context.Context, n int, fn func(ctx context.Context, i int) error)
 }
 
 func (f *Fleet) enrol(ctx context.Context, shared *run) ([]*node, time.Duration, error) {
-	var code native.Registration
+	var code native.NewRegistration
 	err := f.call(ctx, http.MethodPost, "registration-codes", map[string]any{"limit": f.Nodes, "description": "simulated fleet"}, &code)
 	if err != nil {
 		return nil, 0, err
@@ -141,7 +141,7 @@ func (f *Fleet) enrol(ctx context.Context, shared *run) ([]*node, time.Duration,
 	return nodes, time.Since(began), err
 }
 
-func (n *node) enrol(ctx context.Context, url string, code *native.Registration) (err error) {
+func (n *node) enrol(ctx context.Context, url string, code *native.NewRegistration) (err error) {
 	if n.own, err = identity.New(); err != nil {
 		return err
 	}

@@ -8,6 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"errand/internal/api"
 	"errand/internal/api/native"
@@ -73,11 +76,75 @@ func TestRegistrationCode(t *testing.T) {
 	t.Parallel()
 	s := scene.New(t)
 	url := serve(t, s).URL + "/api/v1/registration-codes"
-	code, r := call(t, url, http.MethodPost, `{"limit":3,"description":"lab"}`, key)
-	if code != http.StatusOK || r["id"] == "" || len(r["code"].(string)) != 40 {
+	code, r := call(t, url, http.MethodPost, `{"limit":3,"description":"lab","name_prefix":"web","valid_seconds":90,
+		"networks":["10.1.2.3/8","192.0.2.1"],"tags":{"role":"web","zone":"a"}}`, key)
+	if code != http.StatusOK || len(r["code"].(string)) != 40 {
+		t.Fatalf("%d %v", code, r)
+	}
+	id, now := r["id"].(string), s.Now().UTC()
+	want := map[string]any{
+		"id": id, "description": "lab", "name_prefix": "web", "limit": 3.0, "registered": 0.0, "deregistered": 0.0,
+		"networks": []any{"10.0.0.0/8", "192.0.2.1/32"}, "tags": map[string]any{"role": "web", "zone": "a"}, "disabled": false, "usable": true,
+		"created_at": now.Format(time.RFC3339Nano), "expires_at": now.Add(90 * time.Second).Format(time.RFC3339Nano),
+	}
+	delete(r, "code")
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Error(diff)
+	}
+	if code, r = call(t, url, http.MethodPost, ``, key); code != http.StatusOK || r["limit"] != 1.0 ||
+		r["expires_at"] != now.Add(4*time.Hour).Format(time.RFC3339Nano) {
 		t.Errorf("%d %v", code, r)
 	}
-	if code, r = call(t, url, http.MethodPost, `{"limit":-1}`, key); code != http.StatusBadRequest {
+
+	_, page := call(t, url+"?limit=1", http.MethodGet, "", key)
+	if codes := page["registration_codes"].([]any); len(codes) != 1 || codes[0].(map[string]any)["id"] != r["id"] {
+		t.Errorf("%v", page)
+	}
+	_, page = call(t, url+"?limit=1&next="+page["next"].(string), http.MethodGet, "", key)
+	if diff := cmp.Diff([]any{want}, page["registration_codes"]); diff != "" || page["next"] != nil {
+		t.Errorf("%v %s", page["next"], diff)
+	}
+
+	want["disabled"], want["usable"] = true, false
+	code, r = call(t, url+"/"+id+"/revoke", http.MethodPost, "", key)
+	if diff := cmp.Diff(want, r); code != http.StatusOK || diff != "" {
+		t.Errorf("%d %s", code, diff)
+	}
+}
+
+func TestRegistrationCodeRefusals(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t)
+	url := serve(t, s).URL + "/api/v1/registration-codes"
+	long := strings.Repeat("x", 257)
+	for body, field := range map[string]string{
+		`{"limit":-1}`:                  "limit",
+		`{"limit":1000001}`:             "limit",
+		`{"hours":-1}`:                  "hours",
+		`{"hours":8761}`:                "hours",
+		`{"hours":1,"valid_seconds":1}`: "hours",
+		`{"valid_seconds":-1}`:          "valid_seconds",
+		`{"valid_seconds":31536001}`:    "valid_seconds",
+		`{"networks":["10.0.0.0/33"]}`:  "networks",
+		`{"name_prefix":"a\nb"}`:        "name_prefix",
+		`{"tags":{"acs:reserved":"x"}}`: "acs:",
+		`{"networks":[` + strings.Repeat(`"192.0.2.1",`, 100) + `"192.0.2.1"]}`: "networks",
+		`{"tags":["x"]}`:                 "tags",
+		`{"tags":{"n":1}}`:               "tags",
+		`{"description":"` + long + `"}`: "description",
+		`{"name_prefix":"` + long + `"}`: "name_prefix",
+		`{"tags":{"` + long + `":"x"}}`:  "tag",
+	} {
+		if code, r := call(t, url, http.MethodPost, body, key); code != http.StatusBadRequest || !strings.Contains(r["detail"].(string), field) {
+			t.Errorf("%.60s: %d %v", body, code, r)
+		}
+	}
+	for _, id := range []string{"nonsense", "0000000000000000"} {
+		if code, r := call(t, url+"/"+id+"/revoke", http.MethodPost, "", key); code != http.StatusNotFound {
+			t.Errorf("%s: %d %v", id, code, r)
+		}
+	}
+	if code, r := call(t, url+"?limit=1001", http.MethodGet, "", key); code != http.StatusBadRequest {
 		t.Errorf("%d %v", code, r)
 	}
 }

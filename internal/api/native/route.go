@@ -118,6 +118,8 @@ func (d *Dialect) table() []route {
 		do("GET invocations/{id}/tasks", false, d.listTasks),
 		do("GET tasks/{id}/output", false, d.getOutput),
 		do("POST registration-codes", true, d.createRegistration),
+		do("GET registration-codes", false, d.listRegistrations),
+		do("POST registration-codes/{id}/revoke", true, d.revokeRegistration),
 
 		do("GET accounts", false, d.listAccounts),
 		do("POST accounts", true, d.createAccount),
