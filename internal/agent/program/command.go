@@ -28,7 +28,10 @@ type command struct {
 
 // commands lists them in the order of the help.
 func commands() []command {
-	return []command{}
+	return []command{
+		{"enroll", "Make this machine a node and end", enrollOnly},
+		{"end-commands", "End all commands before the agent is removed", endCommands},
+	}
 }
 
 // Exit codes that all commands share. A command that has more to tell counts on from 3.

@@ -42,7 +42,10 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	trust := way.Trust()
 	if _, err := identity.Load(o.Data); errors.Is(err, identity.ErrNotEnrolled) {
-		if err := errors.Join(trust, enroll(ctx, o, way)); err != nil {
+		if trust != nil {
+			return nil, trust
+		}
+		if err := enroll(ctx, o, way); err != nil {
 			return nil, err
 		}
 	} else if err != nil {
@@ -86,7 +89,7 @@ func beside(exe string) string {
 
 func enroll(ctx context.Context, o Options, way *reach.Reach) error {
 	if o.Server == "" || o.ActivationID == "" || o.ActivationCode == "" {
-		return errors.New("not enrolled yet: --server, --activation-id and --activation-code are needed")
+		return errNothingToEnroll
 	}
 	tags := make([]protocol.EnrollTag, 0, len(o.Tags))
 	for k, v := range o.Tags {

@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,7 +11,7 @@ const runUsage = `Usage: %[1]s --server URL --activation-id ID --activation-code
        %[1]s COMMAND [flags]
 
 Runs the agent of one machine. On the first start it enrols with the activation and keeps its identity in DIR;
-later starts need only --data.
+later starts need only --data. It exits with 3 when it is no node and trying again would not make it one.
 
 Examples:
   %[1]s --server https://errand.example.com --activation-id 0195… --activation-code k3v9… --data /var/lib/errand-agent
@@ -21,26 +20,12 @@ Examples:
 
 // runAgent runs the agent until ctx ends.
 func runAgent(ctx context.Context, e Env, args []string) int {
-	o := Options{Version: e.Version, Tags: map[string]string{}}
+	o := Options{Version: e.Version}
 	var level slog.Level
 	fs := newFlags(e, "", runUsage+commandList())
-	fs.StringVar(&o.Server, "server", "", "`URL` of the server")
-	fs.StringVar(&o.ActivationID, "activation-id", "", "`ID` of the activation")
-	fs.StringVar(&o.ActivationCode, "activation-code", "", "secret `CODE` of the activation")
 	fs.StringVar(&o.Data, "data", "", "`DIR` for identity, journal and running tasks")
-	fs.StringVar(&o.NodeID, "node-id", "", "`ID` the machine shall have; left out, the server chooses one")
-	fs.StringVar(&o.Name, "name", "", "`NAME` the machine shall have")
-	addReach(fs, &o)
-	fs.BoolVar(&o.InsecureHTTP, "insecure-http", false, "allow enrolment over plain HTTP to another machine")
+	addEnrolment(fs, &o)
 	fs.TextVar(&level, "log-level", slog.LevelInfo, "`LEVEL` of the log: debug, info, warn or error")
-	fs.Func("tag", "`KEY=VALUE` to label the machine with; may be repeated", func(s string) error {
-		k, v, ok := strings.Cut(s, "=")
-		if !ok || k == "" {
-			return errors.New("want KEY=VALUE")
-		}
-		o.Tags[k] = v
-		return nil
-	})
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -55,7 +40,7 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 	}
 	if err != nil {
 		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
-		return exitFailed
+		return exitCode(err)
 	}
 	return exitOK
 }
