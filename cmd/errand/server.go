@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime/pprof"
@@ -27,6 +28,7 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags.StringVar(&f.AgentListen, "agent-listen", "127.0.0.1:8471", "address for agents, `HOST:PORT`")
 	flags.StringVar(&f.DatabaseURL, "database-url", "", "database, sqlite:///`PATH`; left out, errand.db in the data folder")
 	flags.StringVar(&f.Advertise, "agent-advertise", "", "address that agents are told to connect to, `HOST[:PORT]`; left out, the host they enrolled at")
+	flags.StringVar(&f.AgentPackages, "agent-packages", "", "`DIR` with agent packages to hand out to machines that enrol")
 	flags.StringVar(&f.TLSCert, "tls-cert", "", "certificate `FILE` for HTTPS")
 	flags.StringVar(&f.TLSKey, "tls-key", "", "key `FILE` for HTTPS")
 	flags.BoolVar(&f.InsecureHTTP, "insecure-http", false, "allow plain HTTP on addresses that are not loopback")
@@ -51,11 +53,20 @@ func (f *serverFlags) fill() error {
 	}
 	f.Now = time.Now
 	f.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	f.Notice = os.Stderr
+	f.Notice = notice(os.Stderr)
 	f.RootKeyID = os.Getenv("ERRAND_ROOT_ACCESS_KEY_ID")
 	f.RootSecret = os.Getenv("ERRAND_ROOT_ACCESS_KEY_SECRET")
 	f.SealKey = os.Getenv("ERRAND_SEAL_KEY")
 	return nil
+}
+
+// notice is where the root key may be shown: not in systemd's journal, which more people read than the file with the key.
+func notice(stderr *os.File) io.Writer {
+	info, err := stderr.Stat()
+	if os.Getenv("JOURNAL_STREAM") != "" && (err != nil || info.Mode()&os.ModeCharDevice == 0) {
+		return io.Discard
+	}
+	return stderr
 }
 
 func newServer() *cobra.Command {

@@ -51,7 +51,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("server address: %w", err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("server address %q is not https://HOST[:PORT]", c.URL)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !Loopback(u.Hostname()):
 		return nil, fmt.Errorf("%s would carry the access key in clear: use https", c.URL)
 	case c.Token == "" && (c.KeyID == "" || c.Secret == ""):
 		return nil, errors.New("no access key and no token given")
@@ -74,7 +74,8 @@ func New(c Config) (*Client, error) {
 	}, nil
 }
 
-func loopback(host string) bool {
+// Loopback reports whether a host of an address is this machine.
+func Loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -58,7 +58,10 @@ func (d *Depot) offers() ([]offer, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	maps.DeleteFunc(d.sums, func(name string, _ sum) bool { o, _ := parse(name); return newest[[2]string{o.form, o.arch}].name != name })
+	maps.DeleteFunc(d.sums, func(name string, _ sum) bool {
+		o, _ := parse(name)
+		return newest[[2]string{o.form, o.arch}].name != name
+	})
 	var list []offer
 	for _, o := range newest {
 		o.sum, err = d.digest(o.name)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"errand/internal/deliver"
@@ -26,6 +27,9 @@ type Config struct {
 	TLSKey       string
 	InsecureHTTP bool // plain HTTP on addresses that are not loopback
 	Regions      []string
+
+	// AgentPackages is a folder with agent packages to hand out; empty means none.
+	AgentPackages string
 
 	RetainDays        int // results of invocations made longer ago are removed; 0 keeps them for ever
 	RetainInvocations int // of each account the newest that many are kept, and what has not ended; 0 keeps all
@@ -64,6 +68,9 @@ func (c *Config) check() error {
 	}
 	if c.RetainDays < 0 || c.RetainDays > maxRetainDays || c.RetainInvocations < 0 {
 		return fmt.Errorf("results can be kept for 0 to %d days, and for 0 or more invocations", maxRetainDays)
+	}
+	if info, err := os.Stat(c.AgentPackages); c.AgentPackages != "" && (err != nil || !info.IsDir()) {
+		return fmt.Errorf("agent packages: %q is not a folder", c.AgentPackages)
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {

@@ -87,6 +87,7 @@ func root(ctx context.Context, c *Config, store core.Accounts, svc *core.Service
 		if err := write(file, append(text, '\n')); err != nil {
 			return err
 		}
+		c.Log.Info("root access key made", "file", file)
 		fmt.Fprintf(c.Notice, "Root access key, also in %s:\n  %s\n  %s\n", file, cred.AccessKeyID, cred.AccessKeySecret)
 	}
 	if _, err := svc.CreateKey(ctx, core.RootAccount, core.RootUser, cred.AccessKeyID, cred.AccessKeySecret); err != nil && !errors.Is(err, core.ErrTaken) {

@@ -22,6 +22,7 @@ import (
 	"errand/internal/bus"
 	"errand/internal/bus/broker"
 	"errand/internal/core"
+	"errand/internal/depot"
 	"errand/internal/dispatch"
 	"errand/internal/session"
 	"errand/internal/store/blob"
@@ -224,6 +225,9 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /console/", s.console)
 	mux.Handle("GET "+alibaba.SessionPath, s.relay)
+	packages := depot.New(depot.Config{Dir: s.config.AgentPackages, Log: s.config.Log})
+	mux.HandleFunc("GET "+depot.ScriptPath, packages.Script)
+	mux.HandleFunc("GET "+depot.DownloadPath, packages.Download)
 	mux.Handle("/agent/", node.New(node.Config{
 		Service: s.Service, BusURLs: s.busURLs, CA: s.ca.PEM, Now: s.config.Now, Log: s.config.Log,
 	}))
