@@ -18,6 +18,11 @@ VERSITYGW_VERSION := v1.8.0
 VERSITYGW_DIR     := $(TOOLS)/versitygw-$(VERSITYGW_VERSION)-$(shell go env GOVERSION)
 VERSITYGW         := $(VERSITYGW_DIR)/versitygw
 
+# Makes the packages for Debian and RPM; internal/packagetest looks for it there too.
+NFPM_VERSION := v2.48.0
+NFPM_DIR     := $(TOOLS)/nfpm-$(NFPM_VERSION)-$(shell go env GOVERSION)
+NFPM         := $(NFPM_DIR)/nfpm
+
 NODE_STORIES := internal/api/apitest/node
 NODE_STAMP   := $(patsubst %/package.json,%/node_modules/.installed,$(wildcard $(NODE_STORIES)/package.json))
 
@@ -82,29 +87,41 @@ cross: ## Check that the agent builds for Windows and macOS
 		GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./internal/agent/... ./cmd/errand-agent; \
 	done
 
+##@ Releases
+
+VERSION ?= 0.1.0
+ARCHS   ?= amd64 arm64
+
+.PHONY: packages
+packages: $(NFPM) ## Build deb, rpm and tar.gz of VERSION (0.1.0) into dist/, the same bytes each time
+	NFPM=$(NFPM) scripts/packages $(VERSION) dist $(ARCHS)
+
 ##@ Housekeeping
 
 .PHONY: deps
-deps: packages $(GOLANGCI_LINT) $(VERSITYGW) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
+deps: programs $(GOLANGCI_LINT) $(VERSITYGW) $(NFPM) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
 
-.PHONY: packages
-packages:
+.PHONY: programs
+programs:
 	@scripts/deps
 
-$(GOLANGCI_LINT): | packages
+$(GOLANGCI_LINT): | programs
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' \
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-$(VERSITYGW): | packages
+$(VERSITYGW): | programs
 	GOBIN=$(VERSITYGW_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' \
 		github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 
+$(NFPM): | programs
+	GOBIN=$(NFPM_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+
 # Exact versions stand in package.json. There is no lock file, because it would
 # record the address of whichever registry filled it.
-$(NODE_STAMP): $(NODE_STORIES)/package.json | packages
+$(NODE_STAMP): $(NODE_STORIES)/package.json | programs
 	cd $(NODE_STORIES) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: clean
 clean: ## Remove what was built here
-	rm -rf bin $(NODE_STORIES)/node_modules
+	rm -rf bin dist $(NODE_STORIES)/node_modules
