@@ -332,7 +332,8 @@ func (m *Hello) Append(b []byte) []byte {
 	for _, f := range m.Features {
 		b = appendBytes(b, 13, f)
 	}
-	return appendUint(b, 14, m.Active)
+	b = appendUint(b, 14, m.Active)
+	return appendBytes(b, 15, m.Machine)
 }
 
 // DecodeHello reads a Hello message.
@@ -372,6 +373,8 @@ func DecodeHello(b []byte) (m Hello, err error) {
 			}
 		case 14:
 			m.Active = d.num
+		case 15:
+			m.Machine = d.text()
 		}
 	}
 	return m, d.err

@@ -31,7 +31,8 @@
 //     one run ends only that. An Ack with Final set for a plan that is not over works like Stop: the server knows no such plan any more.
 //   - After Hello a node sends Planned for each plan it carries out, and the server repeats Run for the plans that it misses among them: a
 //     node whose journal was damaged carries out no plan before it is asked for it again.
-//   - Hello follows every (re)connection and asks the server to repeat what is open for this node. Beat follows every 60 seconds.
+//   - Hello follows every (re)connection and asks the server to repeat what is open for this node. Beat follows every 60 seconds, and every
+//     Probe at once.
 //
 // # Encoding
 //
@@ -48,6 +49,7 @@ import "strconv"
 //	1  2026-11  first version
 //	1  2026-11  plans, files, dry runs and containers, for nodes that name the feature in their Hello
 //	1  2026-11  Watch, which older agents pass over
+//	1  2026-12  Probe, which an older node leaves unanswered, and the machine's fingerprint in Hello
 const Version = 1
 
 // MaxMessage is the largest message in bytes that either side sends or accepts; Output is cut to fit.

@@ -12,6 +12,8 @@ const (
 	KindAck  Kind = 3
 	// KindWatch is 4; an agent that does not know it goes on as before.
 	KindWatch Kind = 4
+	// KindProbe asks for a Beat at once, by which the server knows that the node is there. It has no fields.
+	KindProbe Kind = 5
 
 	KindHello    Kind = 64
 	KindBeat     Kind = 65
@@ -160,6 +162,7 @@ type Hello struct {
 	Zone     string // the node's time zone name
 	Features []string
 	Active   uint64 // tasks in progress
+	Machine  string // the machine's fingerprint, see SameMachine
 }
 
 // Beat says that the node is alive.
