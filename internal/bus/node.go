@@ -27,6 +27,7 @@ type NodeConfig struct {
 	Key       int64  // names the subjects
 	PublicKey string // nkey
 	Sign      func(nonce []byte) ([]byte, error)
+	Introduce Introduction
 	Log       *slog.Logger
 	// Dial makes each connection to "host:port", names included, within a time of its own; nil is for TCP without a proxy.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -36,6 +37,8 @@ type NodeConfig struct {
 	Session func(n *Node, session uint64, msg []byte)
 	// Connected is called after each connection and reconnection.
 	Connected func()
+	// Refused is called, once, when a broker of the installation has twice in a row not let the node in; no more attempts follow. May be nil.
+	Refused func()
 }
 
 // Node is a node's end of the bus.
@@ -62,7 +65,7 @@ func Dial(c NodeConfig) (*Node, error) {
 		servers(c.URLs),
 		through(c.Dial),
 		nats.Timeout(connectTimeout),
-		nats.Name("node "+c.PublicKey),
+		nats.Name(c.Introduce.String()),
 		nats.Nkey(c.PublicKey, c.Sign),
 		nats.Secure(&tls.Config{
 			RootCAs: roots, ServerName: ServerName, MinVersion: tls.VersionTLS13,
@@ -74,7 +77,11 @@ func Dial(c NodeConfig) (*Node, error) {
 		nats.ReconnectBufSize(-1), // what cannot be sent now is repeated from the journal, not from memory
 		nats.PingInterval(20*time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.IgnoreAuthErrorAbort(), // a node that is refused tries again, more and more slowly
+		nats.ClosedHandler(func(nc *nats.Conn) {
+			if errors.Is(nc.LastError(), nats.ErrAuthorization) && c.Refused != nil {
+				c.Refused()
+			}
+		}),
 		nats.ConnectHandler(connected),
 		nats.ReconnectHandler(connected),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -108,7 +115,8 @@ func servers(urls []string) nats.Option {
 	}
 }
 
-// connectTimeout is for a TCP connection, and again for all that is said before the first message.
+// connectTimeout is for a TCP connection, and again for all that is said before the first message. It leaves a broker the time to find out
+// whether another connection with the same key is still alive.
 const connectTimeout = 10 * time.Second
 
 // dialer is what NATS wants of a dialer.

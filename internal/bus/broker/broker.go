@@ -30,22 +30,30 @@ type Config struct {
 	Log    *slog.Logger
 	// Admit returns the key of the node that may connect with this nkey.
 	Admit func(ctx context.Context, publicKey string) (key int64, err error)
-	// Gone is called when the last connection of a node has ended.
+	// Gone is called when the connection of a node has ended and no other took its place.
 	Gone func(key int64)
+	// Probe asks a node for a sign of life. nil leaves nodes alone, so that only what they say by themselves counts.
+	Probe func(key int64) error
+	// Cloned is called when a node was refused because another process with its key is connected and alive; nil ignores it.
+	Cloned func(Clone)
+	// Silence is how long a connected node may leave a Probe unanswered before another process with its key may take its place; 0 means
+	// DefaultSilence.
+	Silence time.Duration
 }
 
 // Broker is a running NATS server.
 type Broker struct {
 	ns     *server.Server
-	nodes  *server.Account
+	all    *server.Account // of the nodes
 	system *server.Account
 	secret string // proves this process's own connections
 	watch  *nats.Conn
 	config Config
 
-	mu    sync.Mutex
-	conns map[int64]int // connections by node key
-	keys  map[string]int64
+	mu       sync.Mutex
+	links    map[int64]*link  // by node key
+	nodes    map[uint64]int64 // node keys by connection
+	deciding map[int64]bool   // which of two processes with this key may stay
 }
 
 // Start runs a broker.
@@ -61,10 +69,10 @@ func Start(c Config) (*Broker, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	b := &Broker{
-		config: c, secret: secret(),
-		conns: map[int64]int{}, keys: map[string]int64{},
+	if c.Silence == 0 {
+		c.Silence = DefaultSilence
 	}
+	b := &Broker{config: c, secret: secret(), links: map[int64]*link{}, nodes: map[uint64]int64{}, deciding: map[int64]bool{}}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "errand", Host: host, Port: port, NoSigs: true, NoLog: false,
 		TLS: true, TLSConfig: c.TLS, TLSTimeout: 10, AuthTimeout: 15,
@@ -80,7 +88,7 @@ func Start(c Config) (*Broker, error) {
 	b.ns = ns
 	// The server works on copies of the accounts it was given.
 	var nodesErr, systemErr error
-	b.nodes, nodesErr = ns.LookupAccount("NODES")
+	b.all, nodesErr = ns.LookupAccount("NODES")
 	b.system, systemErr = ns.LookupAccount("SYSTEM")
 	if err := errors.Join(nodesErr, systemErr); err != nil {
 		return nil, fmt.Errorf("broker accounts: %w", err)
@@ -106,28 +114,15 @@ func (b *Broker) Addr() *net.TCPAddr {
 // Connect opens a connection of this process that may use all subjects.
 func (b *Broker) Connect() (*nats.Conn, error) { return b.connect(ownNodes) }
 
-// Kick ends the connections of a node. Whether it may come back is Admit's to say.
+// Kick ends the connection of a node. Whether it may come back is Admit's to say.
 func (b *Broker) Kick(key int64) error {
 	b.mu.Lock()
-	users := []string{strconv.FormatInt(key, 10)}
-	for nkey, k := range b.keys {
-		if k == key {
-			users = append(users, nkey)
-		}
-	}
+	l := b.links[key]
 	b.mu.Unlock()
-	var errs []error
-	for _, user := range users {
-		list, err := b.ns.Connz(&server.ConnzOptions{Username: true, User: user, Account: b.nodes.Name})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("connections of node %d: %w", key, err))
-			continue
-		}
-		for _, c := range list.Conns {
-			errs = append(errs, b.ns.DisconnectClientByID(c.Cid))
-		}
+	if l != nil {
+		_ = b.ns.DisconnectClientByID(l.id) // fails when it has just ended by itself
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Stop ends all connections and the broker.
@@ -161,32 +156,25 @@ func (b *Broker) Check(c server.ClientAuthentication) bool {
 		case opts.Username == ownSystem:
 			c.RegisterUser(&server.User{Username: ownSystem, Account: b.system})
 		default:
-			c.RegisterUser(&server.User{Username: ownNodes, Account: b.nodes})
+			c.RegisterUser(&server.User{Username: ownNodes, Account: b.all})
 		}
 		return true
 	}
-	if err := verify(opts.Nkey, opts.Sig, c.GetNonce()); err != nil {
-		b.config.Log.Warn("node refused", "key", opts.Nkey, "source", c.RemoteAddress(), "error", err)
-		return false
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	key, err := b.config.Admit(ctx, opts.Nkey)
+	key, err := b.admit(c)
 	if err != nil {
 		b.config.Log.Warn("node refused", "key", opts.Nkey, "source", c.RemoteAddress(), "error", err)
 		return false
 	}
-	b.mu.Lock()
-	b.keys[opts.Nkey] = key
-	b.conns[key]++
-	b.mu.Unlock()
 	c.RegisterUser(&server.User{
-		Username: strconv.FormatInt(key, 10), Account: b.nodes,
+		Username: strconv.FormatInt(key, 10), Account: b.all,
 		Permissions: &server.Permissions{
 			Publish:   &server.SubjectPermission{Allow: []string{protocol.Out(key), protocol.SessionsOut(key)}},
 			Subscribe: &server.SubjectPermission{Allow: []string{protocol.In(key), protocol.SessionsIn(key)}},
 		},
 	})
+	if b.ns.GetClient(c.GetID()) == nil {
+		b.left(c.GetID()) // it did not wait for the answer, and no event tells of it
+	}
 	return true
 }
 
@@ -215,38 +203,19 @@ func (b *Broker) watchDisconnects() error {
 	_, err = nc.Subscribe("$SYS.ACCOUNT.NODES.DISCONNECT", func(m *nats.Msg) {
 		var e struct {
 			Client struct {
-				User string `json:"user"`
+				ID uint64 `json:"id"`
 			} `json:"client"`
 		}
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			b.config.Log.Error("broker event", "error", err)
 			return
 		}
-		b.left(e.Client.User)
+		b.left(e.Client.ID)
 	})
 	if err != nil {
 		return fmt.Errorf("watch connections: %w", err)
 	}
 	return nc.Flush()
-}
-
-// left counts a connection out. user is the nkey or the node key, depending on which the broker reports.
-func (b *Broker) left(user string) {
-	b.mu.Lock()
-	key, ok := b.keys[user]
-	if !ok {
-		key, _ = strconv.ParseInt(user, 10, 64)
-	}
-	b.conns[key]--
-	last := b.conns[key] <= 0
-	if last {
-		delete(b.conns, key)
-		delete(b.keys, user)
-	}
-	b.mu.Unlock()
-	if last && key > 0 {
-		b.config.Gone(key)
-	}
 }
 
 func secret() string {

@@ -29,6 +29,11 @@ type rig struct {
 
 func start(t *testing.T, admitted ...*machine) *rig {
 	t.Helper()
+	return startWith(t, func(*broker.Config) {}, admitted...)
+}
+
+func startWith(t *testing.T, change func(*broker.Config), admitted ...*machine) *rig {
+	t.Helper()
 	ca, _, err := broker.NewCA(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +46,7 @@ func start(t *testing.T, admitted ...*machine) *rig {
 	for _, m := range admitted {
 		r.keys[m.public] = m.key
 	}
-	r.Broker, err = broker.Start(broker.Config{
+	config := broker.Config{
 		Listen: "127.0.0.1:0", TLS: tlsConfig, Log: slog.New(slog.DiscardHandler),
 		Admit: func(_ context.Context, public string) (int64, error) {
 			key, ok := r.keys[public]
@@ -51,7 +56,9 @@ func start(t *testing.T, admitted ...*machine) *rig {
 			return key, nil
 		},
 		Gone: func(key int64) { r.gone <- key },
-	})
+	}
+	change(&config)
+	r.Broker, err = broker.Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}
