@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"errand/internal/agent/container"
@@ -32,6 +33,10 @@ type Config struct {
 	SelfExe string
 	Dial    Dial
 	Log     *slog.Logger
+	// Ask finds out why the server refuses this node; without it, and as long as the server cannot be asked, a few refusals count as an answer.
+	Ask Ask
+	// Wake ends a hibernation early; may be nil.
+	Wake <-chan struct{}
 
 	MaxRunning int // commands at a time; 0 means DefaultMaxRunning
 	MaxWaiting int // tasks that wait for their turn, or plans, beyond which more are refused; 0 means DefaultMaxWaiting
@@ -75,12 +80,16 @@ type tempo struct {
 	watched   time.Duration // the same while somebody watches
 	resend    time.Duration // before a report without an answer is repeated; doubles from there
 	maxResend time.Duration
+
+	hibernate    time.Duration // after the first refusal that the server means; doubles from there
+	maxHibernate time.Duration
 }
 
 func usualTempo() *tempo {
 	return &tempo{
 		received: 100 * time.Millisecond, started: 75 * time.Millisecond, output: 2 * time.Second,
 		watched: 200 * time.Millisecond, resend: time.Second, maxResend: 30 * time.Second,
+		hibernate: time.Minute, maxHibernate: 10 * time.Minute,
 	}
 }
 
@@ -91,13 +100,17 @@ type Agent struct {
 	id      identity.Identity
 	mark    string // makes the ids of tasks unique on a machine with several agents
 	startID string
+	machine string // fingerprint
 	journal memory
 
 	inbox    chan []byte   // from link to intake
 	greet    chan struct{} // from link to beat: there is a new connection
+	probe    chan struct{} // from intake to beat: the server asks for a sign of life
 	alarm    chan struct{} // to wake: a plan is new or changed, or a run is over
 	room     chan struct{} // to work: something to start, or a free place
 	agendaUp chan struct{} // to report: something is due earlier than it thinks
+
+	connections atomic.Int64 // since the start
 
 	mu     sync.Mutex
 	link   Link // nil before the first connection and after the end
@@ -132,9 +145,10 @@ func New(cfg Config) (*Agent, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Agent{
-		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(),
+		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(), machine: Fingerprint(),
 		mark:  strings.ToLower(public[len(public)-markLength:]),
-		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), alarm: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), probe: make(chan struct{}, 1),
+		alarm: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		agendaUp: make(chan struct{}, 1), tasks: map[protocol.Task]*task{}, plans: map[protocol.Task]*plan{},
 		lanes: [lanes]lane{commandLane: {places: cfg.MaxRunning}, fileLane: {places: maxWrites}},
 	}, nil

@@ -591,14 +591,14 @@ func TestDialIsRepeated(t *testing.T) {
 	n := newNode(t, s)
 	var tries atomic.Int32
 	n.config = func(c *Config) {
-		c.Dial = func(ctx context.Context, id identity.Identity, message func([]byte), connected func()) (Link, error) {
+		c.Dial = func(ctx context.Context, id identity.Identity, l Line) (Link, error) {
 			if id.NodeID != "web-1" {
 				t.Errorf("dialled as %v", id)
 			}
 			if tries.Add(1) == 1 {
 				return nil, errors.New("not yet")
 			}
-			return s.dial(ctx, id, message, connected)
+			return s.dial(ctx, id, l)
 		}
 	}
 	n.start()

@@ -31,12 +31,19 @@ func (a *Agent) beat(ctx context.Context) error {
 			return nil
 		case <-a.greet:
 			a.hello()
+		case <-a.probe:
+			a.pulse()
 		case <-timer.C:
-			m := protocol.Beat{Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active()}
-			_ = a.publish(m.Append(nil)) // the next one will do
+			a.pulse()
 			timer.Reset(every)
 		}
 	}
+}
+
+// pulse says that the node is alive.
+func (a *Agent) pulse() {
+	m := protocol.Beat{Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active()}
+	_ = a.publish(m.Append(nil)) // the next one will do
 }
 
 // hello introduces the node, and has everything that the server may not know reported again.
@@ -45,7 +52,7 @@ func (a *Agent) hello() {
 	m := protocol.Hello{
 		Version: protocol.Version, Agent: f.Agent, BootID: f.BootID, StartID: a.startID, Hostname: f.Hostname,
 		OS: f.OS, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, IPs: f.IPs, Zone: f.Zone, Features: f.Features,
-		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(),
+		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(), Machine: a.machine,
 	}
 	if err := a.publish(m.Append(nil)); err != nil {
 		return // another Hello follows the next connection

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,6 +43,30 @@ func installationID() string {
 		return id
 	}
 	return firstLine("/var/lib/dbus/machine-id")
+}
+
+// hardwareID is what the firmware calls the machine; only root can read it.
+func hardwareID() string { return firstLine("/sys/class/dmi/id/product_uuid") }
+
+// diskID is the serial number of the disk with the root file system, where that is on one.
+func diskID() string {
+	var st unix.Stat_t
+	if err := unix.Stat("/", &st); err != nil {
+		return ""
+	}
+	folder, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev)))
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(folder, "partition")); err == nil {
+		folder = filepath.Dir(folder)
+	}
+	for _, name := range []string{"serial", "wwid", "device/serial", "device/wwid"} {
+		if id := firstLine(filepath.Join(folder, name)); id != "" {
+			return id
+		}
+	}
+	return ""
 }
 
 func firstLine(path string) string {

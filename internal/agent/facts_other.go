@@ -19,6 +19,10 @@ func bootID() string { return "" }
 
 func installationID() string { return "" }
 
+func hardwareID() string { return "" }
+
+func diskID() string { return "" }
+
 func uptime() time.Duration { return 0 }
 
 // watchClock cannot tell; naps are short enough.

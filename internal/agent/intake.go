@@ -116,6 +116,8 @@ func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 			return err
 		}
 		a.watch(m)
+	case protocol.KindProbe:
+		nudge(a.probe)
 	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindPlanned, protocol.KindStarted, protocol.KindOutput,
 		protocol.KindFinished:
 		return fmt.Errorf("%w: kind %d is a node's", protocol.ErrMalformed, kind)

@@ -97,7 +97,7 @@ func beAgent(dir string) int {
 
 type stdio struct{ mu sync.Mutex }
 
-func dialStdio(_ context.Context, _ identity.Identity, message func([]byte), connected func()) (Link, error) {
+func dialStdio(_ context.Context, _ identity.Identity, l Line) (Link, error) {
 	go func() {
 		in := bufio.NewReader(os.Stdin)
 		for {
@@ -105,10 +105,10 @@ func dialStdio(_ context.Context, _ identity.Identity, message func([]byte), con
 			if err != nil {
 				return
 			}
-			message(msg)
+			l.Message(msg)
 		}
 	}()
-	connected()
+	l.Connected()
 	return &stdio{}, nil
 }
 
@@ -140,6 +140,7 @@ func quick() *tempo {
 	return &tempo{
 		received: 10 * time.Millisecond, started: 10 * time.Millisecond, output: 20 * time.Millisecond, watched: 20 * time.Millisecond,
 		resend: 30 * time.Millisecond, maxResend: 200 * time.Millisecond,
+		hibernate: 40 * time.Millisecond, maxHibernate: 160 * time.Millisecond,
 	}
 }
 

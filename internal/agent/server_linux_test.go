@@ -276,12 +276,12 @@ func (s *server) result(task protocol.Task) job {
 }
 
 // dial is the agent's way to the server.
-func (s *server) dial(_ context.Context, _ identity.Identity, message func([]byte), connected func()) (Link, error) {
-	p := &pipe{server: s, in: newCourier(message), out: newCourier(s.hear)}
+func (s *server) dial(_ context.Context, _ identity.Identity, l Line) (Link, error) {
+	p := &pipe{server: s, in: newCourier(l.Message), out: newCourier(s.hear)}
 	s.mu.Lock()
 	s.link = p
 	s.mu.Unlock()
-	connected()
+	l.Connected()
 	return p, nil
 }
 

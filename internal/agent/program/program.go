@@ -105,7 +105,7 @@ func enroll(ctx context.Context, o Options, way *reach.Reach) error {
 
 // dialer connects agents over NATS.
 func dialer(log *slog.Logger, way *reach.Reach) agent.Dial {
-	return func(_ context.Context, id identity.Identity, message func([]byte), connected func()) (agent.Link, error) {
+	return func(_ context.Context, id identity.Identity, l agent.Line) (agent.Link, error) {
 		public, err := id.PublicKey()
 		if err != nil {
 			return nil, fmt.Errorf("own key: %w", err)
@@ -113,7 +113,8 @@ func dialer(log *slog.Logger, way *reach.Reach) agent.Dial {
 		sessions := terminal.NewHost(terminal.Config{Log: log})
 		node, err := bus.Dial(bus.NodeConfig{
 			URLs: id.BusURLs, CA: id.CA, Key: id.NodeKey, PublicKey: public, Sign: id.Sign, Log: log, Dial: way.Dial,
-			Message: message, Connected: connected,
+			Introduce: bus.Introduction{Start: l.StartID, Machine: l.Machine},
+			Message:   l.Message, Connected: l.Connected, Refused: l.Refused,
 			Session: func(n *bus.Node, session uint64, msg []byte) { sessions.Receive(n.PublishSession, session, msg) },
 		})
 		if err != nil {
