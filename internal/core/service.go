@@ -42,6 +42,7 @@ type Service struct {
 	seen   map[NodeKey]time.Time // signs of life since the last FlushSeen
 	live   map[NodeKey]time.Time // the latest sign of life of each node heard by this process
 	linked map[NodeKey]bool      // nodes connected to this process
+	clones map[NodeKey]*clones   // of nodes that have some
 
 	keysUsed  map[string]time.Time // uses of access keys since the last FlushUsed
 	documents map[string]policy.Document
@@ -54,6 +55,7 @@ func NewService(c Config) *Service {
 	return &Service{
 		store: c.Store, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
 		pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
+		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},
 	}
 }

@@ -91,7 +91,7 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		d.count("planned")
 		d.queue(report(node, m.Task, core.ReportPlanned))
 		d.outdated(node, &m)
-	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch:
+	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch, protocol.KindProbe:
 		return fmt.Errorf("%w: kind %d is the server's to send", protocol.ErrMalformed, kind)
 	default:
 		return fmt.Errorf("%w: kind %d", protocol.ErrMalformed, kind)

@@ -24,6 +24,7 @@ import (
 	"errand/internal/core"
 	"errand/internal/depot"
 	"errand/internal/dispatch"
+	"errand/internal/protocol"
 	"errand/internal/session"
 	"errand/internal/store/blob"
 	"errand/internal/telemetry"
@@ -141,17 +142,28 @@ func (s *Server) openBus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var listening atomic.Bool
+	listening := make(chan struct{})
 	s.broker, err = broker.Start(broker.Config{
 		Listen: s.config.AgentListen, TLS: tlsConfig, Log: s.config.Log,
 		Admit: func(ctx context.Context, publicKey string) (int64, error) {
-			if !listening.Load() {
+			select {
+			case <-listening:
+			case <-ctx.Done():
 				return 0, errors.New("server is starting")
 			}
 			n, err := s.Service.NodeByPublicKey(ctx, publicKey)
 			return int64(n.Key), err
 		},
-		Gone: func(key int64) { s.Service.Gone(core.NodeKey(key)) },
+		Gone:  func(key int64) { s.Service.Gone(core.NodeKey(key)) },
+		Probe: func(key int64) error { return s.hub.Send(key, []byte{byte(protocol.KindProbe)}) },
+		Cloned: func(c broker.Clone) {
+			err := s.Service.Cloned(context.WithoutCancel(ctx), core.Clone{
+				Node: core.NodeKey(c.Key), StartID: c.Newcomer.Start, Machine: c.Newcomer.Machine, Incumbent: c.Incumbent.Machine, Source: c.Source,
+			})
+			if err != nil {
+				s.config.Log.Error("clone not noted", "node", c.Key, "error", err)
+			}
+		},
 	})
 	if err != nil {
 		return err
@@ -182,7 +194,7 @@ func (s *Server) openBus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listening.Store(true)
+	close(listening)
 	return nil
 }
 
