@@ -81,10 +81,10 @@ soak: ## Run the fault tests SOAK (50) times in shuffled order
 	go test -race -count=$(SOAK) -shuffle=on -timeout=12h -failfast $(FAULTS)
 
 .PHONY: cross
-cross: ## Check that the agent builds for Windows and macOS
+cross: ## Check that the agent compiles for Windows and macOS, and vet it there
 	@for os in windows darwin; do \
 		echo "GOOS=$$os"; \
-		GOOS=$$os CGO_ENABLED=0 go build -o /dev/null ./internal/agent/... ./cmd/errand-agent; \
+		GOOS=$$os CGO_ENABLED=0 go vet ./internal/agent/... ./cmd/errand-agent ./cmd/errand-supervise; \
 	done
 
 ##@ Releases

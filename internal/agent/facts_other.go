@@ -4,29 +4,19 @@ package agent
 
 import (
 	"context"
-	"runtime"
-	"time"
 
 	"errand/internal/protocol"
 )
 
-func osName() string { return runtime.GOOS }
+// watchClock cannot tell; naps are short enough.
+func watchClock(context.Context, func()) {}
 
-func kernel() string { return "" }
-
-// bootID is not known, so times are compared by the wall clock.
-func bootID() string { return "" }
-
-func installationID() string { return "" }
-
+// hardwareID and diskID are not known: the installation's id has to do.
 func hardwareID() string { return "" }
 
 func diskID() string { return "" }
 
-func uptime() time.Duration { return 0 }
-
-// watchClock cannot tell; naps are short enough.
-func watchClock(context.Context, func()) {}
-
-// features names what this machine can do. It runs no commands.
-func features() []string { return []string{protocol.FeatureFile} }
+// features names what this machine can do, beginning with the kinds of scripts it runs.
+func features() []string {
+	return append(scriptKinds(), protocol.FeatureSchedule, protocol.FeatureFile, protocol.FeatureDryRun)
+}

@@ -128,8 +128,6 @@ func refusedBy(task protocol.Task, err error) protocol.Finished {
 		if o, ok := refusals()[start.Reason]; ok {
 			m.Outcome = o
 		}
-	case errors.Is(err, executor.ErrUnsupported):
-		m.Outcome = protocol.OutcomeNotApplicable
 	}
 	return m
 }

@@ -75,7 +75,6 @@ func TestRefusedBy(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]protocol.Outcome{
-		executor.ErrUnsupported: protocol.OutcomeNotApplicable,
 		&executor.StartError{Reason: executor.LimitUnavailable, Path: "memory"}: protocol.OutcomeLimits,
 		errors.New("no processes left"):                                         protocol.OutcomeExecFailed,
 		&executor.StartError{Reason: "Mood"}:                                    protocol.OutcomeExecFailed,

@@ -13,8 +13,6 @@ var (
 	ErrFinished = errors.New("task has ended")
 	// ErrRunning means that the folder still belongs to a living supervisor.
 	ErrRunning = errors.New("task is running")
-	// ErrUnsupported means that commands cannot be run on this operating system.
-	ErrUnsupported = errors.New("running commands is not supported on this platform")
 )
 
 // Reason says why a command could not be started.

@@ -5,49 +5,45 @@ package executor
 import (
 	"context"
 	"fmt"
-	"os"
-	"time"
 )
 
-// Task is a command that was started. There are none on this platform.
-type Task struct{}
+// Task is a command that was started, by this process or by an earlier one. Its methods may be called from several
+// goroutines.
+type Task = portableTask
 
-// Start returns ErrUnsupported.
-func Start(_ context.Context, spec Spec, _, _ string) (*Task, error) {
-	return nil, fmt.Errorf("start task %s: %w", spec.ID, ErrUnsupported)
+// Start runs a command under a new supervisor; see there on Linux.
+func Start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
+	t, err := startPortable(ctx, spec, dir, selfExe)
+	if err != nil {
+		return nil, fmt.Errorf("start task %s: %w", spec.ID, err)
+	}
+	return t, nil
 }
 
-// Check returns ErrUnsupported.
+// Check reports what would keep Start from running a command.
 func Check(_ context.Context, spec Spec) error {
-	return fmt.Errorf("check task %s: %w", spec.ID, ErrUnsupported)
+	if _, _, _, err := drawPortable(spec, "."); err != nil {
+		return fmt.Errorf("check task %s: %w", spec.ID, err)
+	}
+	return nil
 }
 
-// Attach returns ErrUnsupported.
-func Attach(string) (*Task, error) { return nil, fmt.Errorf("attach to task: %w", ErrUnsupported) }
+// Attach takes up the task in dir, whatever became of it meanwhile; Wait tells.
+func Attach(dir string) (*Task, error) {
+	t, err := attachPortable(dir)
+	if err != nil {
+		return nil, fmt.Errorf("attach to task: %w", err)
+	}
+	return t, nil
+}
 
-// Supervise returns the exit code of a supervisor that cannot run anything.
-func Supervise(string) int { return 2 }
+// Supervise is the whole life of a supervisor process and returns its exit code. See SuperviseArg.
+func Supervise(dir string) int { return supervisePortable(dir) }
 
-// Remove deletes a task's folder.
-func Remove(dir string) error { return os.RemoveAll(dir) }
-
-// ID returns nothing.
-func (t *Task) ID() string { return "" }
-
-// Dir returns nothing.
-func (t *Task) Dir() string { return "" }
-
-// StartedAt returns the zero time.
-func (t *Task) StartedAt() time.Time { return time.Time{} }
-
-// Supervisor returns 0.
-func (t *Task) Supervisor() int { return 0 }
-
-// Running returns false.
-func (t *Task) Running() bool { return false }
-
-// Wait returns ErrUnsupported.
-func (t *Task) Wait(context.Context) (Exit, error) { return Exit{}, ErrUnsupported }
-
-// Stop returns ErrUnsupported.
-func (t *Task) Stop(bool) error { return ErrUnsupported }
+// Remove deletes the folder of a task that has ended; one that does not exist is no error.
+func Remove(dir string) error {
+	if err := removePortable(dir); err != nil {
+		return fmt.Errorf("remove task folder: %w", err)
+	}
+	return nil
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -112,6 +113,9 @@ func overwriteJSON(path string, v any, size int, durable bool) error {
 }
 
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders cannot be synced there, and need not be
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == SuperviseArg {
 		os.Exit(Supervise(os.Args[2]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == supervisePortably {
+		os.Exit(supervisePortable(os.Args[2]))
+	}
 	if len(os.Args) == 4 && os.Args[1] == startAndExit {
 		os.Exit(startOnly(os.Args[2], os.Args[3]))
 	}
