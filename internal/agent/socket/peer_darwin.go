@@ -1,0 +1,11 @@
+package socket
+
+import "golang.org/x/sys/unix"
+
+func credentials(fd int) (uid int, err error) {
+	c, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return 0, err
+	}
+	return int(c.Uid), nil
+}
