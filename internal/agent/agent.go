@@ -2,7 +2,8 @@
 // became of it until the server has it on disk. What it must not forget lies in a journal and in one folder per task, so
 // it may be killed at any moment; commands run on without it, and the next agent takes them up again.
 //
-// Its work is done by six loops, each in a file of its own: link, intake, wake, work, report and beat.
+// Its work is done by six loops, each in a file of its own: link, intake, wake, work, report and beat. Two more look after them: survey, and answer
+// for whoever asks on the machine.
 package agent
 
 import (
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"errand/internal/agent/container"
+	"errand/internal/agent/crash"
 	"errand/internal/agent/executor"
 	"errand/internal/agent/identity"
 	"errand/internal/agent/journal"
@@ -37,6 +39,13 @@ type Config struct {
 	Ask Ask
 	// Wake ends a hibernation early; may be nil.
 	Wake <-chan struct{}
+
+	// Alone says that the process is this agent's and nobody else's: its end is recorded as the agent's.
+	Alone bool
+	// Ready is called when the agent has taken up what it left, and Alive for as long as all its loops go round; either may be nil.
+	Ready, Alive func()
+	// Deadline is within what time every loop has to go round, which Alive is called several times in; 0 means a minute.
+	Deadline time.Duration
 
 	MaxRunning int // commands at a time; 0 means DefaultMaxRunning
 	MaxWaiting int // tasks that wait for their turn, or plans, beyond which more are refused; 0 means DefaultMaxWaiting
@@ -103,6 +112,11 @@ type Agent struct {
 	machine string // fingerprint
 	journal memory
 
+	began    time.Time
+	told     bool            // the server knows how the agent before this one ended; beat's alone
+	recorder *crash.Recorder // nil unless the process is the agent's alone
+	pulses   [surveyed]pulse
+
 	inbox    chan []byte   // from link to intake
 	greet    chan struct{} // from link to beat: there is a new connection
 	probe    chan struct{} // from intake to beat: the server asks for a sign of life
@@ -113,9 +127,12 @@ type Agent struct {
 	connections atomic.Int64 // since the start
 
 	mu     sync.Mutex
-	link   Link // nil before the first connection and after the end
-	early  bool // there was a connection before there was a link
-	cut    bool // the latest message could not be sent
+	link   Link      // nil before the first connection and after the end
+	early  bool      // there was a connection before there was a link
+	cut    bool      // the latest message could not be sent
+	since  time.Time // of the latest connection
+	heard  time.Time // when the other end had a heartbeat last
+	ends   ends
 	tasks  map[protocol.Task]*task
 	plans  map[protocol.Task]*plan // of the tasks in phase planned
 	lanes  [lanes]lane
@@ -144,14 +161,18 @@ func New(cfg Config) (*Agent, error) {
 		return nil, fmt.Errorf("agent: own key: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	return &Agent{
+	a := &Agent{
 		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(), machine: Fingerprint(),
 		mark:  strings.ToLower(public[len(public)-markLength:]),
 		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), probe: make(chan struct{}, 1),
 		alarm: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		agendaUp: make(chan struct{}, 1), tasks: map[protocol.Task]*task{}, plans: map[protocol.Task]*plan{},
 		lanes: [lanes]lane{commandLane: {places: cfg.MaxRunning}, fileLane: {places: maxWrites}},
-	}, nil
+	}
+	for i := range a.pulses {
+		a.pulses[i].call = make(chan struct{}, 1)
+	}
+	return a, nil
 }
 
 func (c Config) withDefaults() Config {
@@ -163,6 +184,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Ready == nil {
+		c.Ready = func() {}
+	}
+	if c.Alive == nil {
+		c.Alive = func() {}
+	}
+	if c.Deadline <= 0 {
+		c.Deadline = usualDeadline
 	}
 	if c.Clock == nil {
 		c.Clock = machineClock()
@@ -197,6 +227,7 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 func (a *Agent) run(ctx context.Context) (err error) {
+	a.began = time.Now()
 	// Commands run by other users pass through this folder to their scripts.
 	if err := os.MkdirAll(a.cfg.Dir, 0o711); err != nil { //nolint:gosec // see above
 		return err
@@ -206,6 +237,10 @@ func (a *Agent) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer unlock()
+	if a.cfg.Alone {
+		done := a.record()
+		defer done()
+	}
 	if a.journal, err = a.cfg.store(filepath.Join(a.cfg.Dir, "journal")); err != nil {
 		return err
 	}
@@ -215,7 +250,26 @@ func (a *Agent) run(ctx context.Context) (err error) {
 	}
 	a.log.Info("agent started", "version", a.cfg.Version, "start", a.startID, "tasks", len(a.tasks))
 	defer a.log.Info("agent stopped", "start", a.startID)
-	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat)
+	a.cfg.Ready()
+	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat, a.survey, a.answer)
+}
+
+// record begins to record how this process ends, until done is called. An agent whose disk is full works without.
+func (a *Agent) record() (done func()) {
+	r, err := crash.Open(filepath.Join(a.cfg.Dir, "crash"), a.cfg.Version, a.began)
+	if err != nil {
+		a.log.Warn("no record of this start", "error", err)
+		return func() {}
+	}
+	if r.Fresh {
+		a.log.Error("the agent before this one crashed", "at", r.Last.Time, "report", r.Last.File)
+	}
+	a.recorder = r
+	return func() {
+		if err := r.Close(); err != nil {
+			a.log.Warn("record of this start", "error", err)
+		}
+	}
 }
 
 // runAll runs loops until all have ended. The first that ends is the end of all.

@@ -26,9 +26,11 @@ func (a *Agent) beat(ctx context.Context) error {
 	timer := time.NewTimer(rand.N(every)) //nolint:gosec // see above
 	defer timer.Stop()
 	for {
+		a.pass(loopBeat)
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-a.called(loopBeat):
 		case <-a.greet:
 			a.hello()
 		case <-a.probe:
@@ -43,7 +45,9 @@ func (a *Agent) beat(ctx context.Context) error {
 // pulse says that the node is alive.
 func (a *Agent) pulse() {
 	m := protocol.Beat{Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active()}
-	_ = a.publish(m.Append(nil)) // the next one will do
+	if a.publish(m.Append(nil)) == nil { // the next one will do
+		a.confirm()
+	}
 }
 
 // hello introduces the node, and has everything that the server may not know reported again.
@@ -52,11 +56,44 @@ func (a *Agent) hello() {
 	m := protocol.Hello{
 		Version: protocol.Version, Agent: f.Agent, BootID: f.BootID, StartID: a.startID, Hostname: f.Hostname,
 		OS: f.OS, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, IPs: f.IPs, Zone: f.Zone, Features: f.Features,
-		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(), Machine: a.machine,
+		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(), Machine: a.machine, Crash: a.untold(),
 	}
 	if err := a.publish(m.Append(nil)); err != nil {
 		return // another Hello follows the next connection
 	}
+	a.reconnected()
+	if a.confirm() {
+		a.told = true
+	}
+}
+
+// confirmTimeout is how long is waited for the other end to have a heartbeat.
+const confirmTimeout = 5 * time.Second
+
+// confirm notes that the other end has what was published, if it does.
+func (a *Agent) confirm() bool {
+	a.mu.Lock()
+	c, ok := a.link.(Connection)
+	a.mu.Unlock()
+	if !ok || c.Confirm(confirmTimeout) != nil {
+		return false
+	}
+	a.mu.Lock()
+	a.heard = time.Now()
+	a.mu.Unlock()
+	return true
+}
+
+// untold is what the server does not know yet of how the agent before this one ended.
+func (a *Agent) untold() string {
+	if a.told || a.recorder == nil || !a.recorder.Fresh {
+		return ""
+	}
+	return a.recorder.Last.Summary(protocol.MaxCrash)
+}
+
+// reconnected has all that the server may not know reported again.
+func (a *Agent) reconnected() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range a.tasks {

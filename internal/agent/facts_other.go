@@ -8,6 +8,8 @@ import (
 	"errand/internal/protocol"
 )
 
+func resident() uint64 { return 0 }
+
 // watchClock cannot tell; naps are short enough.
 func watchClock(context.Context, func()) {}
 

@@ -16,9 +16,11 @@ const maxIntake = 256
 // intake writes down what the server asks for, and answers what it asks again.
 func (a *Agent) intake(ctx context.Context) error {
 	for {
+		a.pass(loopIntake)
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-a.called(loopIntake):
 		case msg := <-a.inbox:
 			a.take(append([][]byte{msg}, a.more()...))
 		}

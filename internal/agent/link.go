@@ -115,6 +115,7 @@ func (a *Agent) connected() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.early = a.link == nil
+	a.since = time.Now()
 	if !a.early {
 		nudge(a.greet)
 	}

@@ -21,9 +21,11 @@ func (a *Agent) report(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		a.pass(loopReport)
 		due, wait := a.nextDue(time.Now())
 		a.save(due)
 		for _, t := range due {
+			a.pass(loopReport)
 			a.tell(t)
 		}
 		if len(due) > 0 {
@@ -32,6 +34,7 @@ func (a *Agent) report(ctx context.Context) error {
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
+		case <-a.called(loopReport):
 		case <-a.agendaUp:
 		case <-timer.C:
 		}

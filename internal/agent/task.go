@@ -101,6 +101,7 @@ func (a *Agent) endLocked(t *task, result protocol.Finished, saved bool) {
 	}
 	t.phase, t.result, t.saved = ended, result, saved
 	t.run, t.process, t.abort = nil, nil, nil
+	a.ends.count(result.Outcome)
 	if t.id.Due != 0 {
 		a.ran(t)
 	}

@@ -26,9 +26,11 @@ func (a *Agent) wake(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		timer.Reset(a.look())
+		a.pass(loopWake)
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-a.called(loopWake):
 		case <-a.alarm:
 		case <-timer.C:
 		}

@@ -36,9 +36,11 @@ func (a *Agent) work(ctx context.Context) error {
 			})
 		}
 		timer.Reset(nap)
+		a.pass(loopWork)
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-a.called(loopWork):
 		case <-a.room:
 		case <-timer.C:
 		}

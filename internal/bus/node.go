@@ -149,6 +149,14 @@ func (n *Node) Publish(msg []byte) error {
 	return n.nc.Publish(n.out, msg)
 }
 
+// Peer returns the address of the broker, and whether there is a connection.
+func (n *Node) Peer() (address string, connected bool) {
+	return n.nc.ConnectedUrlRedacted(), n.nc.IsConnected()
+}
+
+// Confirm waits until the broker has all that was published.
+func (n *Node) Confirm(within time.Duration) error { return n.nc.FlushTimeout(within) }
+
 // Close ends the connection after what was published has left.
 func (n *Node) Close() {
 	_ = n.nc.FlushTimeout(time.Second) // a courtesy: what does not leave now is repeated later

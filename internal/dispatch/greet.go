@@ -27,6 +27,9 @@ func (d *Dispatcher) greet(ctx context.Context) error {
 			if err := d.svc.Introduce(ctx, h.node, facts(&h.Hello)); err != nil && !errors.Is(err, core.ErrNotFound) && ctx.Err() == nil {
 				d.log.Error("introduce node", "node", h.node, "error", err)
 			}
+			if h.Crash != "" {
+				d.log.Warn("the agent crashed and was started again", "node", h.node, "crash", h.Crash)
+			}
 			d.resume(ctx, h.node)
 		}
 	}

@@ -333,7 +333,8 @@ func (m *Hello) Append(b []byte) []byte {
 		b = appendBytes(b, 13, f)
 	}
 	b = appendUint(b, 14, m.Active)
-	return appendBytes(b, 15, m.Machine)
+	b = appendBytes(b, 15, m.Machine)
+	return appendBytes(b, 16, m.Crash)
 }
 
 // DecodeHello reads a Hello message.
@@ -375,6 +376,8 @@ func DecodeHello(b []byte) (m Hello, err error) {
 			m.Active = d.num
 		case 15:
 			m.Machine = d.text()
+		case 16:
+			m.Crash = string(d.raw[:min(len(d.raw), MaxCrash)])
 		}
 	}
 	return m, d.err

@@ -163,7 +163,11 @@ type Hello struct {
 	Features []string
 	Active   uint64 // tasks in progress
 	Machine  string // the machine's fingerprint, see SameMachine
+	Crash    string // of an agent that crashed before this one, in at most MaxCrash bytes; told once
 }
+
+// MaxCrash is the most that is told of a crash, in bytes.
+const MaxCrash = 4 << 10
 
 // Beat says that the node is alive.
 type Beat struct {

@@ -1,6 +1,8 @@
 package stacktest
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,6 +39,10 @@ type installation struct {
 	listen, agents     string // addresses, the same after each start
 	advertise          string // where agents connect, if not to agents itself
 	client             *Client
+	agentServer        string // that agents enrol at, if not at listen
+	agentEnv           []string
+	agentArgs          []string
+	log                transcript // of all its processes
 	server, agent      *exec.Cmd
 	agentData          string
 	activationID, code string
@@ -72,11 +78,30 @@ func (i *installation) start(env []string, args ...string) *exec.Cmd {
 	i.t.Helper()
 	cmd := exec.Command(i.exe, args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = i.t.Output(), i.t.Output()
+	w := io.MultiWriter(&i.log, i.t.Output())
+	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
 		i.t.Fatal(err)
 	}
 	return cmd
+}
+
+// transcript is what several processes write.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
 }
 
 // kill ends a process the hard way and waits for it.
@@ -121,8 +146,10 @@ func (i *installation) startAgent() {
 		}
 		i.activationID, i.code = answer.ActivationID, answer.ActivationCode
 	}
-	i.agent = i.start(nil, "agent", "--server", "http://"+i.listen, "--activation-id", i.activationID, "--activation-code", i.code,
-		"--data", i.agentData, "--node-id", "i-node", "--log-level", "warn")
+	i.agent = i.start(i.agentEnv, append([]string{
+		"agent", "--server", cmp.Or(i.agentServer, "http://"+i.listen), "--activation-id", i.activationID, "--activation-code", i.code,
+		"--data", i.agentData, "--node-id", "i-node", "--log-level", "warn",
+	}, i.agentArgs...)...)
 }
 
 // online waits until the node can be reached.

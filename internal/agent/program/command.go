@@ -29,6 +29,8 @@ type command struct {
 // commands lists them in the order of the help.
 func commands() []command {
 	return []command{
+		{"status", "Tell how the agent on this machine is", status},
+		{"metrics", "Print its numbers for Prometheus", metrics},
 		{"enroll", "Make this machine a node and end", enrollOnly},
 		{"end-commands", "End all commands before the agent is removed", endCommands},
 	}
@@ -65,6 +67,10 @@ func newFlags(e Env, command, usage string) *flag.FlagSet {
 		fmt.Fprint(w, "\nFlags (each can be set by the environment variable in brackets):\n")
 		fs.VisitAll(func(f *flag.Flag) {
 			arg, text := flag.UnquoteUsage(f)
+			if len(f.Name) == 1 {
+				fmt.Fprintf(w, "  -%-27s %s\n", f.Name+" "+arg, text)
+				return
+			}
 			fmt.Fprintf(w, "  --%-26s %s [%s]\n", strings.TrimSpace(f.Name+" "+arg), text, envName(f.Name))
 		})
 	}
@@ -82,6 +88,18 @@ func addReach(fs *flag.FlagSet, o *Options) {
 // addData adds the flag that names the data folder of an agent that is there already.
 func addData(fs *flag.FlagSet, data *string) {
 	fs.StringVar(data, "data", defaultData(), "`DIR` of the agent, by default "+defaultData())
+}
+
+// addOutput adds the flag that chooses between a table and JSON.
+func addOutput(fs *flag.FlagSet, output *string) {
+	*output = "table"
+	fs.Func("o", "`FORMAT` of the output, table (the default) or json", func(s string) error {
+		if s != "table" && s != "json" {
+			return errors.New("want table or json")
+		}
+		*output = s
+		return nil
+	})
 }
 
 // defaultData is where packages put an agent's data.
@@ -118,7 +136,7 @@ func fromEnvironment(fs *flag.FlagSet) (err error) {
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	fs.VisitAll(func(f *flag.Flag) {
 		v, ok := os.LookupEnv(envName(f.Name))
-		if !ok || given[f.Name] || v == "" {
+		if !ok || given[f.Name] || v == "" || len(f.Name) == 1 {
 			return
 		}
 		values := []string{v}

@@ -32,6 +32,8 @@ type Options struct {
 	InsecureHTTP   bool
 	Version        string
 	Log            *slog.Logger
+
+	system *systemd // set for an agent that has the process for itself
 }
 
 // Start makes an agent ready to Run, enrolling it if it has no identity yet.
@@ -58,7 +60,11 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return agent.New(agent.Config{Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), Log: o.Log})
+	c := agent.Config{Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), Log: o.Log}
+	if s := o.system; s != nil {
+		c.Alone, c.Ready, c.Alive, c.Deadline = true, s.ready, s.alive, s.deadline()
+	}
+	return agent.New(c)
 }
 
 // reach is the way to everything outside the machine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 )
 
@@ -34,6 +35,9 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 		return exitUsage
 	}
 	o.Log = slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
+	system := newSystemd(os.Getenv, os.Getpid())
+	o.system = &system
+	context.AfterFunc(ctx, system.stopping)
 	a, err := Start(ctx, o)
 	if err == nil {
 		err = a.Run(ctx)

@@ -11,7 +11,9 @@ import (
 )
 
 // absent says whether there is no socket, or nobody behind it.
-func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) }
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
+}
 
 // peer returns the user at the other end.
 func peer(conn net.Conn) (uid int, err error) {

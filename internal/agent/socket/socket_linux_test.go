@@ -17,7 +17,7 @@ import (
 
 // serve serves pages in a folder that everybody may pass through, and waits until it does.
 func serve(t *testing.T) (dir string) {
-	dir, err := os.MkdirTemp("", "sock")
+	dir, err := os.MkdirTemp("", "sock") //nolint:usetesting // a socket needs a short path
 	if err != nil {
 		t.Fatal(err)
 	}

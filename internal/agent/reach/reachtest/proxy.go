@@ -18,7 +18,7 @@ import (
 // User and Password are what the proxies want to hear.
 const (
 	User     = "agent"
-	Password = "open sesame/2" //nolint:gosec // the password of a test
+	Password = "open sesame/2"
 )
 
 // Proxy forwards connections.
