@@ -38,7 +38,7 @@ type Config struct {
 	// Ask finds out why the server refuses this node; without it, and as long as the server cannot be asked, a few refusals count as an answer.
 	Ask Ask
 	// Wake ends a hibernation early; may be nil.
-	Wake <-chan struct{}
+	Wake <-chan os.Signal
 
 	// Alone says that the process is this agent's and nobody else's: its end is recorded as the agent's.
 	Alone bool
@@ -216,6 +216,9 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// StartID names this run of the agent to the server.
+func (a *Agent) StartID() string { return a.startID }
 
 // Run works until ctx ends and returns when all that it started in this process has ended; commands go on running. It
 // can be called once. An error means that the agent could not begin or cannot go on.

@@ -25,7 +25,7 @@ const (
 var ErrCloned = errors.New("this machine is a copy of another node")
 
 // Ask asks the server about a node that it does not let in. enrol says that the server lets a copy become a node of its own.
-type Ask func(ctx context.Context, id identity.Identity, startID, machine string) (s Standing, enrol bool, err error)
+type Ask func(ctx context.Context, id identity.Identity, startID string) (s Standing, enrol bool, err error)
 
 // patience is how many refusals are put down to trouble of the server as long as it cannot be asked.
 const patience = 3
@@ -47,7 +47,7 @@ func (a *Agent) refused(ctx context.Context, h *hibernation) (rest bool, err err
 	}
 	standing, enrol := StandingUnknown, false
 	if a.cfg.Ask != nil {
-		if standing, enrol, err = a.cfg.Ask(ctx, a.id, a.startID, a.machine); err != nil && ctx.Err() == nil {
+		if standing, enrol, err = a.cfg.Ask(ctx, a.id, a.startID); err != nil && ctx.Err() == nil {
 			a.log.Warn("refused, and the server cannot be asked why", "error", err)
 		}
 	}
@@ -70,6 +70,10 @@ func (a *Agent) refused(ctx context.Context, h *hibernation) (rest bool, err err
 	wait := h.pause - rand.N(h.pause/4+1) //nolint:gosec // to spread a fleet, not to keep a secret
 	h.pause = min(2*h.pause, h.most)
 	a.log.Error("hibernating: the server does not let this node in", "reason", why, "again_in", wait.Round(time.Millisecond))
+	select {
+	case <-a.cfg.Wake: // was meant for a sleep that is over
+	default:
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,9 +38,9 @@ func (b *bouncer) dial(_ context.Context, _ identity.Identity, l Line) (Link, er
 	return shut{}, nil
 }
 
-func (b *bouncer) ask(_ context.Context, _ identity.Identity, startID, machine string) (Standing, bool, error) {
-	if startID == "" || machine == "" {
-		return 0, false, errors.New("asked without a start or a machine")
+func (b *bouncer) ask(_ context.Context, _ identity.Identity, startID string) (Standing, bool, error) {
+	if startID == "" {
+		return 0, false, errors.New("asked without a start")
 	}
 	if b.unasked.Load() {
 		return 0, false, errors.New("no route to host")
@@ -111,7 +113,7 @@ func TestHibernationWhenRefused(t *testing.T) {
 // TestHibernationEndsByWake tries at once when somebody asks for it, and connects when it may.
 func TestHibernationEndsByWake(t *testing.T) {
 	t.Parallel()
-	b, wake := &bouncer{}, make(chan struct{}, 1)
+	b, wake := &bouncer{}, make(chan os.Signal, 1)
 	b.standing.Store(int64(StandingRemoved))
 	s := newServer(t)
 	var welcome atomic.Bool
@@ -127,7 +129,7 @@ func TestHibernationEndsByWake(t *testing.T) {
 	n.start()
 	n.await("the agent to sleep", func() bool { return log.count("hibernating") == 1 })
 	welcome.Store(true)
-	wake <- struct{}{}
+	wake <- syscall.SIGHUP
 	s.await("hello", func() bool { return len(s.hellos) > 0 })
 }
 

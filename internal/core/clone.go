@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -88,4 +90,41 @@ func (s *Service) IsClone(key NodeKey, startID string) bool {
 	of.forget(s.Now())
 	_, ok := of.refused[startID]
 	return ok
+}
+
+// MayReenroll reports whether a clone of a node can become a node of its own: by the registration code that the node joined with.
+func (s *Service) MayReenroll(ctx context.Context, n *Node, source netip.Addr) (bool, error) {
+	code, err := s.store.Registration(ctx, n.Registration)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && code.Account == n.Account && code.Usable(s.Now()) && allowed(code.Networks, source), err
+}
+
+// Reenroll makes a clone a node of its own. The caller has checked that the process holds both keys. e's id, name, code and secret do not
+// matter: the registration code of the other node has to let one more machine in.
+func (s *Service) Reenroll(ctx context.Context, of *Node, startID string, e Enrolment) (Node, error) {
+	if known, err := s.store.NodeByPublicKey(ctx, e.PublicKey); err == nil && known.Account == of.Account && known.Key != of.Key {
+		return known, nil // asked again
+	}
+	if !s.IsClone(of.Key, startID) {
+		return Node{}, &Error{Code: CodeDenied, Reason: ReasonRegistrationRefused, Detail: "nothing is known of another machine with this key"}
+	}
+	code, err := s.store.Registration(ctx, of.Registration)
+	if errors.Is(err, ErrNotFound) || err == nil && code.Account != of.Account {
+		return Node{}, unregistered("the registration code of the node is gone")
+	}
+	if err != nil {
+		return Node{}, err
+	}
+	e.NodeID, e.Name, e.Tags = "", "", of.Tags
+	n, err := s.join(ctx, &code, e)
+	if err != nil {
+		return Node{}, err
+	}
+	s.Audit(ctx, AuditRecord{
+		Account: n.Account, At: s.Now(), Principal: "node/" + of.ID, Dialect: "agent", Action: "Reenroll", RequestID: startID,
+		Source: e.Source.String(), UserAgent: e.Hostname, Resources: []string{"node/" + of.ID, "node/" + n.ID},
+	})
+	return n, nil
 }

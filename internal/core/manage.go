@@ -82,20 +82,43 @@ func (s *Service) RemoveNode(ctx context.Context, c Caller, id string) (Node, er
 	if err != nil {
 		return Node{}, err
 	}
-	// The node is gone from here on; what follows only tidies up, and a crash in between leaves it to the tasks' own deadlines.
-	given, err := s.giveUp(ctx, c.Account, n.Key)
+	return n, s.removed(ctx, &n)
+}
+
+// Leave takes a machine out of its account because it asks for it. The caller has checked that it is the machine that asks.
+func (s *Service) Leave(ctx context.Context, n Node, source string) error {
+	now := s.Now()
+	err := s.store.ChangeNode(ctx, n.Key, func(row *Node) error {
+		if !row.RemovedAt.IsZero() {
+			return ErrNotFound
+		}
+		row.RemovedAt, row.UpdatedAt = now, now
+		return nil
+	})
 	if err != nil {
-		return n, err
+		return err
 	}
+	s.Audit(ctx, AuditRecord{
+		Account: n.Account, At: now, Principal: "node/" + n.ID, Dialect: "agent", Action: "Leave", Source: source, Resources: []string{"node/" + n.ID},
+	})
+	return s.removed(ctx, &n)
+}
+
+// removed tidies up after a node that is gone already. A crash in between leaves it to the tasks' own deadlines.
+func (s *Service) removed(ctx context.Context, n *Node) error {
+	given, err := s.giveUp(ctx, n.Account, n.Key)
 	s.feed.tell(Event{Removed: n.Key, Tasks: given})
-	_, err = s.store.ChangeRegistrations(ctx, c.Account, []ID{n.Registration}, func(r *RegistrationCode) (bool, error) {
+	if err != nil {
+		return err
+	}
+	_, err = s.store.ChangeRegistrations(ctx, n.Account, []ID{n.Registration}, func(r *RegistrationCode) (bool, error) {
 		r.Deregistered++
 		return true, nil
 	})
 	if errors.Is(err, ErrNotFound) {
 		err = nil // the code was deleted before its machines
 	}
-	return n, err
+	return err
 }
 
 // giveUp ends the open tasks of a node that was removed and returns them.

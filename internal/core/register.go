@@ -111,18 +111,14 @@ func ValidNodeID(id string) bool {
 
 // Register lets a machine join. A machine that asks again with the same key gets the node it has, and the code is not used up.
 func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
-	refused := func(why string) error {
-		return &Error{Code: CodeUnauthenticated, Reason: ReasonRegistrationRefused, Detail: why}
-	}
-	now := s.Now()
 	code, err := s.store.Registration(ctx, e.Code)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Node{}, refused("unknown registration code")
+		return Node{}, unregistered("unknown registration code")
 	case err != nil:
 		return Node{}, err
 	case subtle.ConstantTimeCompare([]byte(HashToken(e.Secret)), []byte(code.SecretHash)) != 1:
-		return Node{}, refused("wrong registration code")
+		return Node{}, unregistered("wrong registration code")
 	case e.NodeID != "" && !ValidNodeID(e.NodeID):
 		return Node{}, invalid(ReasonTargetMalformed, "node-id", "letters, digits, . _ : - only, at most 128")
 	case len(e.Name) > MaxNodeID || !printable(e.Name):
@@ -131,6 +127,12 @@ func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
 	if err := CheckTags(e.Tags, 20); err != nil {
 		return Node{}, err
 	}
+	return s.join(ctx, &code, e)
+}
+
+// join makes a machine a node under a registration code, unless its key is one's already.
+func (s *Service) join(ctx context.Context, code *RegistrationCode, e Enrolment) (Node, error) {
+	now := s.Now()
 	known, err := s.store.NodeByPublicKey(ctx, e.PublicKey)
 	if err == nil && known.Account == code.Account {
 		return known, nil
@@ -141,12 +143,12 @@ func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
 	if err := s.room(ctx, code.Account, QuotaNodes); err != nil {
 		return Node{}, err
 	}
-	node, err := s.store.UseRegistration(ctx, e.Code, func(r *RegistrationCode) (Node, error) {
+	node, err := s.store.UseRegistration(ctx, code.ID, func(r *RegistrationCode) (Node, error) {
 		if !r.Usable(now) {
-			return Node{}, refused("registration code is disabled, expired or used up")
+			return Node{}, unregistered("registration code is disabled, expired or used up")
 		}
 		if !allowed(r.Networks, e.Source) {
-			return Node{}, refused("registration code does not admit " + e.Source.String())
+			return Node{}, unregistered("registration code does not admit " + e.Source.String())
 		}
 		r.Registered++
 		r.UpdatedAt = now
@@ -156,6 +158,10 @@ func (s *Service) Register(ctx context.Context, e Enrolment) (Node, error) {
 		return Node{}, &Error{Code: CodeConflict, Reason: ReasonNodeTaken, Field: e.NodeID, Detail: "another machine has this id or key", Err: err}
 	}
 	return node, err
+}
+
+func unregistered(why string) error {
+	return &Error{Code: CodeUnauthenticated, Reason: ReasonRegistrationRefused, Detail: why}
 }
 
 func allowed(networks []netip.Prefix, source netip.Addr) bool {

@@ -14,6 +14,31 @@ const EnrollPath = "/agent/enroll"
 // NodePath is where a node asks, with a proof, what it would be told if it enrolled now: a GET answered with an EnrollAnswer.
 const NodePath = "/agent/node"
 
+// NodeStart is the query parameter of NodePath with which a node that the bus refused names its StartID, to hear whether it is taken for a clone.
+const NodeStart = "start"
+
+// ReenrollPath is where a clone becomes a node of its own: a POST of a ReenrollRequest, with a proof by the key that it shares with the node it
+// is a copy of, answered with an EnrollAnswer. Asked again with the same new key, the answer is the same node.
+const ReenrollPath = "/agent/reenroll"
+
+// LeavePath is where a node gives up being one: a POST without a body, with a proof, answered with 204. From then on its key is refused, and
+// so is the same request, which whoever did not hear the answer may take for one.
+const LeavePath = "/agent/leave"
+
+// ReenrollRequest is a clone's wish to become a node of its own, under the registration code that the other one joined with.
+type ReenrollRequest struct {
+	StartID   string      `json:"start_id"`
+	PublicKey string      `json:"public_key"` // the new one
+	Signature []byte      `json:"signature"`  // by the new key over SigningText
+	MachineID string      `json:"machine_id,omitempty"`
+	Facts     EnrollFacts `json:"facts"`
+}
+
+// SigningText is what the new key signs, so that nobody enrols a key that is another's.
+func (r *ReenrollRequest) SigningText(shared string) []byte {
+	return []byte(strings.Join([]string{"errand-reenroll-1", shared, r.PublicKey, r.StartID}, "\n"))
+}
+
 // MaxEnroll is the largest request body in bytes that is read.
 const MaxEnroll = 64 << 10
 
@@ -69,6 +94,10 @@ type EnrollAnswer struct {
 	NATSURLs  []string `json:"nats_urls"`
 	CA        string   `json:"ca"`        // PEM certificates that the bus's certificate must descend from
 	Heartbeat int64    `json:"heartbeat"` // seconds between two Beats
+
+	// Clone says that the bus refused this process because the node is connected elsewhere, MayReenroll that it can become a node of its own.
+	Clone       bool `json:"clone,omitempty"`
+	MayReenroll bool `json:"may_reenroll,omitempty"`
 }
 
 // Problem is an error of the agents' door, in the form of RFC 9457.

@@ -103,3 +103,6 @@ func Eventually(tb testing.TB, within time.Duration, try func() error) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// Quiet is a log for what is expected to go wrong.
+func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -100,8 +100,10 @@ func (i Identity) prove(method, target, body string, now time.Time) (protocol.Pr
 }
 
 // Node asks the server what it would tell this node if it enrolled now, which is also how to find out whether it still is its node.
-func (c *Client) Node(ctx context.Context) (protocol.EnrollAnswer, error) {
-	resp, err := c.Do(ctx, Call{Method: http.MethodGet, Path: protocol.NodePath})
+func (c *Client) Node(ctx context.Context) (protocol.EnrollAnswer, error) { return c.node(ctx, nil) }
+
+func (c *Client) node(ctx context.Context, query url.Values) (protocol.EnrollAnswer, error) {
+	resp, err := c.Do(ctx, Call{Method: http.MethodGet, Path: protocol.NodePath, Query: query})
 	if err != nil {
 		return protocol.EnrollAnswer{}, err
 	}

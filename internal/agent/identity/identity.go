@@ -126,17 +126,6 @@ func (i Identity) Save(dir string) error {
 }
 
 func (i Identity) save(dir string) error {
-	seed, err := i.key.Seed()
-	if err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(stored{
-		NodeID: i.NodeID, NodeKey: i.NodeKey, AccountID: i.AccountID, Seed: string(seed), BusURLs: i.BusURLs,
-		CA: string(i.CA), ServerURL: i.ServerURL, Heartbeat: int64(i.Heartbeat / time.Second),
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil { //nolint:gosec // commands pass through to their scripts
 		return err
 	}
@@ -148,6 +137,22 @@ func (i Identity) save(dir string) error {
 		if err := replace(filepath.Join(dir, previousName), old); err != nil {
 			return err
 		}
+	}
+	return i.write(path)
+}
+
+// write makes i the content of a file.
+func (i Identity) write(path string) error {
+	seed, err := i.key.Seed()
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(stored{
+		NodeID: i.NodeID, NodeKey: i.NodeKey, AccountID: i.AccountID, Seed: string(seed), BusURLs: i.BusURLs,
+		CA: string(i.CA), ServerURL: i.ServerURL, Heartbeat: int64(i.Heartbeat / time.Second),
+	}, "", "  ")
+	if err != nil {
+		return err
 	}
 	return replace(path, append(b, '\n'))
 }

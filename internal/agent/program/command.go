@@ -33,6 +33,8 @@ func commands() []command {
 		{"metrics", "Print its numbers for Prometheus", metrics},
 		{"enroll", "Make this machine a node and end", enrollOnly},
 		{"end-commands", "End all commands before the agent is removed", endCommands},
+		{"deregister", "Take this machine out of its account", deregister},
+		{"reset", "Forget everything, before an image is made of this machine", reset},
 	}
 }
 

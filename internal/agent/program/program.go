@@ -32,6 +32,7 @@ type Options struct {
 	InsecureHTTP   bool
 	Version        string
 	Log            *slog.Logger
+	Wake           <-chan os.Signal // see agent.Config; may be nil
 
 	system *systemd // set for an agent that has the process for itself
 }
@@ -43,6 +44,9 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 		return nil, err
 	}
 	trust := way.Trust()
+	if err := o.settle(); err != nil {
+		return nil, err
+	}
 	if _, err := identity.Load(o.Data); errors.Is(err, identity.ErrNotEnrolled) {
 		if trust != nil {
 			return nil, trust
@@ -60,7 +64,9 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := agent.Config{Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), Log: o.Log}
+	c := agent.Config{
+		Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), Log: o.Log, Ask: o.asker(way), Wake: o.Wake,
+	}
 	if s := o.system; s != nil {
 		c.Alone, c.Ready, c.Alive, c.Deadline = true, s.ready, s.alive, s.deadline()
 	}

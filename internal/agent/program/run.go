@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 )
 
 const runUsage = `Usage: %[1]s --server URL --activation-id ID --activation-code CODE --data DIR [flags]
@@ -13,6 +15,7 @@ const runUsage = `Usage: %[1]s --server URL --activation-id ID --activation-code
 
 Runs the agent of one machine. On the first start it enrols with the activation and keeps its identity in DIR;
 later starts need only --data. It exits with 3 when it is no node and trying again would not make it one.
+While the server refuses it, it asks again every 10 minutes at last; SIGHUP makes it ask at once.
 
 Examples:
   %[1]s --server https://errand.example.com --activation-id 0195… --activation-code k3v9… --data /var/lib/errand-agent
@@ -38,11 +41,11 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 	system := newSystemd(os.Getenv, os.Getpid())
 	o.system = &system
 	context.AfterFunc(ctx, system.stopping)
-	a, err := Start(ctx, o)
-	if err == nil {
-		err = a.Run(ctx)
-	}
-	if err != nil {
+	wake := make(chan os.Signal, 1)
+	signal.Notify(wake, syscall.SIGHUP)
+	defer signal.Stop(wake)
+	o.Wake = wake
+	if err := Run(ctx, o); err != nil {
 		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
 		return exitCode(err)
 	}

@@ -43,6 +43,8 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(protocol.EnrollPath, methods{http.MethodPost: d.enroll})
 	mux.Handle(protocol.NodePath, methods{http.MethodGet: d.forNodes(d.tell)})
+	mux.Handle(protocol.ReenrollPath, methods{http.MethodPost: d.forNodes(d.reenroll)})
+	mux.Handle(protocol.LeavePath, methods{http.MethodPost: d.forNodes(d.leave)})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		send(w, problem(http.StatusNotFound, protocol.ProblemNoSuch, "there is nothing at this path"))
 	})
@@ -97,21 +99,33 @@ func (d *door) enroll(w http.ResponseWriter, r *http.Request) {
 	d.introduce(w, r, &n)
 }
 
-// tell answers a node that asks what it is.
+// tell answers a node that asks what it is, and a process that the bus refused whether it is taken for a clone.
 func (d *door) tell(w http.ResponseWriter, r *proven) error {
 	if _, err := r.read(w, 0); err != nil {
 		return err
 	}
-	d.introduce(w, r.Request, &r.node)
+	a := d.answer(r.Request, &r.node)
+	if start := r.URL.Query().Get(protocol.NodeStart); start != "" && d.Service.IsClone(r.node.Key, start) {
+		may, err := d.Service.MayReenroll(r.Context(), &r.node, peer(r.Request))
+		if err != nil {
+			return err
+		}
+		a.Clone, a.MayReenroll = true, may
+	}
+	write(w, http.StatusOK, "application/json", a)
 	return nil
 }
 
 // introduce tells a node what it needs to connect.
 func (d *door) introduce(w http.ResponseWriter, r *http.Request, n *core.Node) {
-	write(w, http.StatusOK, "application/json", protocol.EnrollAnswer{
+	write(w, http.StatusOK, "application/json", d.answer(r, n))
+}
+
+func (d *door) answer(r *http.Request, n *core.Node) protocol.EnrollAnswer {
+	return protocol.EnrollAnswer{
 		NodeID: n.ID, NodeKey: int64(n.Key), AccountID: n.Account.String(), NATSURLs: d.BusURLs(r), CA: string(d.CA),
 		Heartbeat: int64(core.HeartbeatInterval / time.Second),
-	})
+	}
 }
 
 // register reads the request, checks that the machine holds its key, and lets it join.

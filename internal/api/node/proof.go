@@ -15,8 +15,8 @@ import (
 // proven is a request that a node proved with its key.
 type proven struct {
 	*http.Request
-	node core.Node
-	body string // what the proof says about the body
+	node  core.Node
+	proof protocol.Proof
 }
 
 // byNode is a handler for requests with a proof. It has answered when it returns nil; an error becomes a problem, and is not held against the
@@ -89,7 +89,7 @@ func (d *door) prove(r *http.Request) (*proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &proven{Request: r, node: n, body: proof.Body}, nil
+	return &proven{Request: r, node: n, proof: proof}, nil
 }
 
 // read reads a body of at most so many bytes and checks that it is the one that the proof names.
@@ -101,7 +101,7 @@ func (r *proven) read(w http.ResponseWriter, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare([]byte(protocol.BodyHash(body)), []byte(r.body)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(protocol.BodyHash(body)), []byte(r.proof.Body)) != 1 {
 		return nil, malformed("the body is not the one that the proof names")
 	}
 	return body, nil

@@ -171,7 +171,7 @@ func TestReadBody(t *testing.T) {
 		if tt.named == protocol.StreamedBody {
 			hash = protocol.StreamedBody
 		}
-		got, err := (&proven{Request: r, body: hash}).read(httptest.NewRecorder(), 4)
+		got, err := (&proven{Request: r, proof: protocol.Proof{Body: hash}}).read(httptest.NewRecorder(), 4)
 		if (err == nil) != tt.good || tt.good && string(got) != tt.sent {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
