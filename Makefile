@@ -23,6 +23,9 @@ NFPM_VERSION := v2.48.0
 NFPM_DIR     := $(TOOLS)/nfpm-$(NFPM_VERSION)-$(shell go env GOVERSION)
 NFPM         := $(NFPM_DIR)/nfpm
 
+# The clean Debian that internal/packagetest installs packages in. What scripts/debian-root puts there has the number in the name.
+DEBIAN_ROOT := $(TOOLS)/debian-root-1
+
 NODE_STORIES := internal/api/apitest/node
 NODE_STAMP   := $(patsubst %/package.json,%/node_modules/.installed,$(wildcard $(NODE_STORIES)/package.json))
 
@@ -99,7 +102,7 @@ packages: $(NFPM) ## Build deb, rpm and tar.gz of VERSION (0.1.0) into dist/, th
 ##@ Housekeeping
 
 .PHONY: deps
-deps: programs $(GOLANGCI_LINT) $(VERSITYGW) $(NFPM) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
+deps: programs $(GOLANGCI_LINT) $(VERSITYGW) $(NFPM) $(DEBIAN_ROOT) $(NODE_STAMP) ## Install what the tests need; Debian packages need root
 
 .PHONY: programs
 programs:
@@ -115,6 +118,10 @@ $(VERSITYGW): | programs
 
 $(NFPM): | programs
 	GOBIN=$(NFPM_DIR) CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+
+$(DEBIAN_ROOT): | programs
+	@mkdir -p $(TOOLS)
+	@scripts/debian-root $@
 
 # Exact versions stand in package.json. There is no lock file, because it would
 # record the address of whichever registry filled it.
