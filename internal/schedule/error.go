@@ -16,7 +16,7 @@ var (
 
 // Error says why an expression is refused, in words for the person who wrote it.
 type Error struct {
-	Expr   string // as written, at most the first 512 bytes
+	Expr   string // as written, at most the first 512 bytes; empty if a policy is refused
 	Field  string // "hour", "zone", "rate"; empty if it is about the whole
 	Reason string
 	Kind   error // ErrSyntax, ErrRange, ErrExpired or ErrTooOften
@@ -24,7 +24,10 @@ type Error struct {
 
 // Error names the expression, the field and the reason.
 func (e *Error) Error() string {
-	text := "schedule " + strconv.Quote(e.Expr) + ": "
+	text := "schedule: "
+	if e.Expr != "" {
+		text = "schedule " + strconv.Quote(e.Expr) + ": "
+	}
 	if e.Field != "" {
 		text += e.Field + ": "
 	}
