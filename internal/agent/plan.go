@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"time"
 
@@ -31,13 +32,14 @@ type plan struct {
 	mark mark
 
 	resting bool      // the journal lost the message: nothing fires before the server asks again
-	since   time.Time // when it was taken up, until it is armed
+	seen    time.Time // all moments up to here are done with
 	armed   bool      // next and over are worked out
-	next    time.Time // when it is due; nothing for a plan that goes by starts of the machine
-	over    bool      // nothing will be due any more
+	next    time.Time // the moment that comes next; nothing for a plan that goes by starts of the machine
+	over    bool      // no moment will come any more
+	changed bool      // the journal does not know the mark
 	verdict *protocol.Finished
 
-	live   *task   // the run that waits or runs
+	live   []*task // the runs that wait or run
 	unsent []*task // runs that have ended and whose results the server does not have, oldest first
 }
 
@@ -47,6 +49,9 @@ type rule struct {
 	calendar schedule.Plan
 	created  time.Time
 	after    time.Time // nothing fires up to then
+	policy   schedule.Policy
+	delay    time.Duration // this node's share of the policy's jitter
+	gap      time.Duration // the moments are at least that far apart, but for changes of the clocks
 	revision uint64
 	accepted string // the start of the machine during which the plan was taken up
 	lane     uint8
@@ -60,7 +65,12 @@ type mark struct {
 	Cause   uint64 `json:"cause,omitempty"`   // the revision of the plan that was
 	Stopped bool   `json:"stopped,omitempty"` // on demand
 	Begun   bool   `json:"begun,omitempty"`   // a run was started at all
-	Last    []byte `json:"last,omitempty"`    // Finished of the latest run that has ended
+	Seen    int64  `json:"seen,omitempty"`    // all moments up to here are done with, or owed
+	// Owed are moments that still get a run: those that were missed, or the one that waits for another run to end.
+	Owed    []int64 `json:"owed,omitempty"`
+	Skipped uint64  `json:"skipped,omitempty"` // moments that got none because another run lived
+	Missed  uint64  `json:"missed,omitempty"`  // moments that got none because nobody was there to start it
+	Last    []byte  `json:"last,omitempty"`    // Finished of the latest run that has ended
 }
 
 func (m *mark) record(task protocol.Task) journal.Record {
@@ -71,17 +81,22 @@ func (m *mark) record(task protocol.Task) journal.Record {
 // errNoBoots refuses plans that go by starts of the machine.
 var errNoBoots = errors.New("this platform does not tell one start of the machine from another")
 
-// ruleOf reads the plan in a message that arrived in the given moment.
-func ruleOf(m *protocol.Run, at journal.Moment) (rule, error) {
+// ruleOf reads the plan in a message for a node that arrived in the given moment.
+func ruleOf(m *protocol.Run, node int64, at journal.Moment) (rule, error) {
 	p := m.Spec.Plan
 	r := rule{
 		boot: p.Boot, created: time.UnixMicro(p.Created), after: time.UnixMicro(m.After), revision: p.Revision,
-		accepted: at.Boot, lane: laneOf(&m.Spec), tree: m.Spec.KillTree,
+		accepted: at.Boot, lane: laneOf(&m.Spec), tree: m.Spec.KillTree, policy: policyOf(p),
 	}
+	if err := r.policy.Check(); err != nil {
+		return r, err
+	}
+	r.delay = r.policy.Share(uint64(node), m.Task.Invocation)
 	switch p.Boot {
 	case protocol.BootNone:
 		var err error
 		r.calendar, err = parse(p.Expr)
+		r.gap = r.calendar.MinGap()
 		return r, err
 	case protocol.BootNext, protocol.BootEvery:
 		if at.Boot == "" {
@@ -90,6 +105,13 @@ func ruleOf(m *protocol.Run, at journal.Moment) (rule, error) {
 		return r, nil
 	}
 	return r, fmt.Errorf("plan by start of the machine of kind %d", p.Boot)
+}
+
+// policyOf reads a policy; what no policy can hold becomes what its check refuses.
+func policyOf(p *protocol.Plan) schedule.Policy {
+	return schedule.Policy{
+		Overlap: schedule.Overlap(p.Overlap), Missed: schedule.Missed(min(p.CatchUp, math.MaxInt32)), Jitter: duration(p.Jitter, time.Millisecond),
+	}
 }
 
 // parse reads an expression; nothing that stands in one may harm the agent.
@@ -129,7 +151,7 @@ func (a *Agent) planned(m *protocol.Run, msg []byte) *proposal {
 		return nil
 	}
 	now := a.cfg.Clock()
-	r, err := ruleOf(m, now)
+	r, err := ruleOf(m, a.id.NodeKey, now)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if revised {
@@ -168,9 +190,10 @@ func (a *Agent) adopt(fresh []*proposal, err error) {
 		case t.phase == ended: // it came to its end just now
 		case err == nil && p == nil:
 			t.known = true
-			a.plans[t.id] = &plan{task: t, rule: f.rule, mark: mark{Stopped: t.stop}, since: f.at.Wall.Round(0)}
+			a.plans[t.id] = &plan{task: t, rule: f.rule, mark: mark{Stopped: t.stop}, seen: f.at.Wall.Round(0)}
 		case err == nil:
-			p.rule, p.resting, p.armed, p.since = f.rule, false, false, f.at.Wall.Round(0)
+			p.rule, p.resting, p.armed, p.seen = f.rule, false, false, f.at.Wall.Round(0)
+			p.drop()
 		case p == nil:
 			a.endLocked(t, unwritten(t.id, err), false)
 		}
@@ -188,7 +211,7 @@ func (a *Agent) halt(t *task) {
 		a.mu.Unlock()
 		return // whoever adopts it looks for the wish to stop
 	}
-	first, live := !p.mark.Stopped, p.live
+	first, live := !p.mark.Stopped, slices.Clone(p.live)
 	p.mark.Stopped = true
 	r := p.mark.record(t.id)
 	a.mu.Unlock()
@@ -197,8 +220,8 @@ func (a *Agent) halt(t *task) {
 			a.log.Warn("stop of a plan not written down", "task", nameOf(t.id), "error", err) // the Stop is repeated
 		}
 	}
-	if live != nil {
-		a.stopTask(live)
+	for _, run := range live {
+		a.stopTask(run)
 	}
 	nudge(a.alarm)
 }
@@ -216,8 +239,8 @@ func (a *Agent) ran(t *task) {
 	if p == nil {
 		return
 	}
-	if p.live == t {
-		p.live = nil
+	if i := slices.Index(p.live, t); i >= 0 {
+		p.live = slices.Delete(p.live, i, i+1)
 		nudge(a.alarm)
 	}
 	p.note(t.result)
@@ -275,6 +298,7 @@ func (a *Agent) resumePlan(e journal.Entry) {
 	a.tasks[t.id], a.plans[t.id] = t, p
 	a.guard(t, func() {
 		_ = json.Unmarshal(e.Mark, &p.mark) // without a mark nothing has fired
+		p.seen = time.UnixMicro(max(e.Arrived.Wall.UnixMicro(), p.mark.Due, p.mark.Seen))
 		if e, ok := a.journal.Find(p.runOf(p.mark.Due)); ok && len(e.Result) > 0 {
 			p.note(resultIn(e))
 		}
@@ -291,7 +315,7 @@ func (a *Agent) resumePlan(e journal.Entry) {
 			err = fmt.Errorf("%w: no plan", protocol.ErrMalformed)
 		}
 		if err == nil {
-			p.rule, err = ruleOf(&m, e.Arrived)
+			p.rule, err = ruleOf(&m, a.id.NodeKey, e.Arrived)
 		}
 		if err != nil {
 			failed := refusedPlan(t.id, err)

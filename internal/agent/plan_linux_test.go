@@ -349,7 +349,7 @@ func TestRunsWhileOffline(t *testing.T) {
 	const count = 30
 	for i := range count {
 		r.pass(time.Hour)
-		r.node.await("run", func() bool { p := r.agent.plans[m.Task]; return p.live == nil && len(p.unsent) == i+1 })
+		r.node.await("run", func() bool { p := r.agent.plans[m.Task]; return len(p.live) == 0 && len(p.unsent) == i+1 })
 		if i%10 == 9 {
 			r.stop()
 			r.started()

@@ -90,7 +90,7 @@ func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder boo
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p := a.plans[t.id.Planned()]; p != nil && t.phase != ended {
-		p.live = t
+		p.live = append(p.live, t)
 	}
 }
 

@@ -104,7 +104,7 @@ func (a *Agent) tell(t *task) {
 	a.mu.Lock()
 	s := state{phase: t.phase, known: t.known, gone: t.gone, final: t.final, lean: t.lean && t.saved, tellable: (t.saved || !t.known) && !a.cut}
 	if p := a.plans[t.id]; p != nil {
-		s.planned, s.revision = !p.resting, p.rule.revision
+		s.planned, s.plan = !p.resting, protocol.Planned{Task: t.id, Revision: p.rule.revision, Skipped: p.mark.Skipped, Missed: p.mark.Missed}
 	}
 	a.mu.Unlock()
 	if s.lean && t.mute == "" {
@@ -121,8 +121,7 @@ func (a *Agent) tell(t *task) {
 	case s.phase == running:
 		a.tellProgress(t)
 	case s.planned:
-		m := protocol.Planned{Task: t.id, Revision: s.revision}
-		_ = a.publish(m.Append(nil)) // if it gets lost, the Run comes again
+		_ = a.publish(s.plan.Append(nil)) // if it gets lost, the Run comes again
 	case s.phase == planned, t.id.Due != 0: // nothing to tell yet
 	case s.known:
 		m := protocol.Received{Task: t.id}
@@ -135,8 +134,8 @@ type state struct {
 	phase                              phase
 	known, gone, final, lean, tellable bool
 
-	planned  bool // there is a plan, which goes on
-	revision uint64
+	planned bool // there is a plan, which goes on
+	plan    protocol.Planned
 }
 
 // clear removes the folder of a task that has ended.

@@ -44,6 +44,7 @@ type job struct {
 
 	received bool
 	planned  []uint64 // the revisions that were confirmed
+	counts   protocol.Planned
 	started  int64
 	out, err []byte
 	have     uint64
@@ -171,7 +172,7 @@ func (s *server) hear(msg []byte) {
 		var m protocol.Planned
 		if m, err = protocol.DecodePlanned(msg); err == nil {
 			j := s.job(m.Task)
-			j.planned = append(j.planned, m.Revision)
+			j.planned, j.counts = append(j.planned, m.Revision), m
 			if j.revision <= m.Revision {
 				j.run = nil
 			}

@@ -125,7 +125,10 @@ func (p *Plan) append(b []byte) []byte {
 	b = appendBytes(b, 1, p.Expr)
 	b = appendUint(b, 2, uint64(p.Boot))
 	b = appendInt(b, 3, p.Created)
-	return appendUint(b, 4, p.Revision)
+	b = appendUint(b, 4, p.Revision)
+	b = appendUint(b, 5, uint64(p.Overlap))
+	b = appendUint(b, 6, p.CatchUp)
+	return appendUint(b, 7, p.Jitter)
 }
 
 func decodePlan(b []byte) (*Plan, error) {
@@ -140,6 +143,12 @@ func decodePlan(b []byte) (*Plan, error) {
 			p.Created = d.int()
 		case 4:
 			p.Revision = d.num
+		case 5:
+			p.Overlap = Overlap(min(d.num, 255))
+		case 6:
+			p.CatchUp = d.num
+		case 7:
+			p.Jitter = d.num
 		}
 	}
 	return p, d.err
@@ -419,15 +428,25 @@ func DecodeReceived(b []byte) (m Received, err error) {
 // Append adds the encoding of m.
 func (m *Planned) Append(b []byte) []byte {
 	b = m.Task.append(append(b, byte(KindPlanned)))
-	return appendUint(b, 3, m.Revision)
+	b = appendUint(b, 3, m.Revision)
+	b = appendUint(b, 4, m.Skipped)
+	return appendUint(b, 5, m.Missed)
 }
 
 // DecodePlanned reads a Planned message.
 func DecodePlanned(b []byte) (m Planned, err error) {
 	d := open(b, KindPlanned)
 	for d.next() {
-		if !d.task(&m.Task) && d.tag == 3 {
+		if d.task(&m.Task) {
+			continue
+		}
+		switch d.tag {
+		case 3:
 			m.Revision = d.num
+		case 4:
+			m.Skipped = d.num
+		case 5:
+			m.Missed = d.num
 		}
 	}
 	return m, d.err
@@ -539,7 +558,9 @@ func (m *Finished) Append(b []byte) []byte {
 		b = appendBytes(b, 11, m.Last.Append(nil))
 	}
 	b = appendUint(b, 12, m.End)
-	return appendBool(b, 13, m.DrainCut)
+	b = appendBool(b, 13, m.DrainCut)
+	b = appendUint(b, 14, m.Skipped)
+	return appendUint(b, 16, m.Missed) // 15 is tagDue
 }
 
 // DecodeFinished reads a Finished message.
@@ -574,6 +595,10 @@ func DecodeFinished(b []byte) (m Finished, err error) {
 			m.End = d.num
 		case 13:
 			m.DrainCut = d.bool()
+		case 14:
+			m.Skipped = d.num
+		case 16:
+			m.Missed = d.num
 		}
 	}
 	if d.err == nil && !m.Outcome.Valid() {

@@ -26,14 +26,14 @@ func samples() map[string]struct {
 		"run": {&Run{task, Spec{
 			Content: []byte("#!/bin/sh\necho hi"), Type: "shell", Launcher: "python3", WorkDir: "/tmp", User: "nobody", Timeout: 60,
 			Grace: 2000, KillTree: true, Env: map[string]string{"A": "1", "B": ""},
-			Plan:   &Plan{Expr: "0 30 2 * * ?", Boot: BootEvery, Created: 1 << 51, Revision: 3},
+			Plan:   &Plan{Expr: "0 30 2 * * ?", Boot: BootEvery, Created: 1 << 51, Revision: 3, Overlap: OverlapAllow, CatchUp: 4, Jitter: 5},
 			File:   &File{Name: "motd", Dir: "/etc", Mode: "0644", Owner: "root", Group: "adm", Overwrite: true},
 			DryRun: true, ContainerID: "docker://1f2e", ContainerName: "web",
 			Limits: &Limits{Nice: -20, IOClass: 2, IOLevel: 7, CPU: 1500, Memory: 1 << 40, Processes: 9, OpenFiles: 99, FileSize: 1 << 30, CoreSize: new(uint64)},
 			Login:  true, Power: true,
 		}, 60000, 1 << 50}, any2(DecodeRun)},
 		"run, nothing set": {&Run{Spec: Spec{Plan: &Plan{}, File: &File{}, Limits: &Limits{}}}, any2(DecodeRun)},
-		"planned":          {&Planned{task, 1 << 40}, any2(DecodePlanned)},
+		"planned":          {&Planned{task, 1 << 40, 6, 7}, any2(DecodePlanned)},
 		"stop":             {&Stop{task}, any2(DecodeStop)},
 		"watch":            {&Watch{task, 5000}, any2(DecodeWatch)},
 		"ack":              {&Ack{task, 1 << 33, true}, any2(DecodeAck)},
@@ -42,7 +42,7 @@ func samples() map[string]struct {
 		"output":           {&Output{task, chunk}, any2(DecodeOutput)},
 		"finished": {&Finished{
 			Task: task, Outcome: OutcomeExited, ExitCode: -1, Signal: 9, Detail: "why", Started: 1, Ended: 2, Stdout: 3, Stderr: 4,
-			Last: chunk, End: 5, DrainCut: true,
+			Last: chunk, End: 5, DrainCut: true, Skipped: 8, Missed: 9,
 		}, any2(DecodeFinished)},
 		"hello": {&Hello{
 			Version: 1, Agent: "0.1", BootID: "b", StartID: "s", Hostname: "h", OS: "linux", OSName: "Debian", Kernel: "6.1", Arch: "amd64",

@@ -22,12 +22,14 @@
 //     all output before it; otherwise the Ack asks for the missing part.
 //   - A Run whose Spec has a Plan hands the planned task to the node, which answers with Planned at once and from then on needs no server.
 //     Run is repeated until then. Each run that falls due is told with Started, Output and Finished under the task's name and its Due, and
-//     acknowledged one by one; no two of them live at once, and a moment that is missed is never made up for. When nothing will fall due any
-//     more and the last run is over, Finished for the task itself (Due 0) repeats how the last run ended, without output; OutcomeScheduleOver
-//     says that there was none. Run.TTL does not matter to a plan.
+//     acknowledged one by one. Due is the moment of the plan, also when the run begins later, and no moment has two runs. No two runs live at
+//     once and a moment that is missed is not made up for, unless the plan says so: with OverlapQueue one run waits for another, with
+//     OverlapAllow several live at once, and CatchUp is how many missed moments are made up for, in their order. Planned says how many
+//     moments came to nothing. When nothing will fall due any more and the last run is over, Finished for the task itself (Due 0) repeats how
+//     the run of the latest moment ended, without output; OutcomeScheduleOver says that there was none. Run.TTL does not matter to a plan.
 //   - A Run for a plan that the node has replaces it if its Plan.Revision is higher; in any case the answer is what the node goes by now.
 //     Run.After keeps a node that takes up a plan (or takes it up again, having lost its journal) from what fired already.
-//   - Stop for a planned task ends the plan and the run that lives, if any; OutcomeNeverStarted says that no run was ever started. Stop for
+//   - Stop for a planned task ends the plan and the runs that live, if any; OutcomeNeverStarted says that no run was ever started. Stop for
 //     one run ends only that. An Ack with Final set for a plan that is not over works like Stop: the server knows no such plan any more.
 //   - After Hello a node sends Planned for each plan it carries out, and the server repeats Run for the plans that it misses among them: a
 //     node whose journal was damaged carries out no plan before it is asked for it again.
@@ -48,6 +50,7 @@ import "strconv"
 //
 //	1  2026-11  first version
 //	1  2026-11  plans, files, dry runs and containers, for nodes that name the feature in their Hello
+//	1  2026-11  policies of plans, likewise, and how many of a plan's moments came to nothing
 //	1  2026-11  Watch, which older agents pass over
 //	1  2026-12  Probe, which an older node leaves unanswered, and the machine's fingerprint in Hello
 const Version = 1

@@ -104,7 +104,22 @@ type Plan struct {
 	Boot     Boot
 	Created  int64  // microseconds since 1970; a rate fires at whole intervals after it
 	Revision uint64 // a higher one replaces what the node has
+
+	// What becomes of moments that are no run on time; a plan with any of these needs FeaturePolicy.
+	Overlap Overlap // of a moment that comes while a run lives
+	CatchUp uint64  // how many moments that were missed are made up for, the latest ones; 0 means none
+	Jitter  uint64  // milliseconds by which a node puts its runs off at most
 }
+
+// Overlap is what becomes of a moment that comes while a run of the same plan lives.
+type Overlap byte
+
+// The overlaps.
+const (
+	OverlapSkip  Overlap = 0 // it is skipped
+	OverlapQueue Overlap = 1 // it runs afterwards; one at most waits
+	OverlapAllow Overlap = 2 // it runs all the same, within what the node can bear
+)
 
 // Boot is a plan that goes by starts of the machine, not of the agent.
 type Boot byte
@@ -185,6 +200,9 @@ type Received struct {
 type Planned struct {
 	Task     Task
 	Revision uint64 // that the node goes by
+	// How many moments came to no run so far: because a run lived, and because nobody was there to start one. Both only grow, unless
+	// the node's journal was lost.
+	Skipped, Missed uint64
 }
 
 // Started says that the process runs. Short tasks send only Finished.
@@ -295,6 +313,8 @@ type Finished struct {
 	End uint64
 	// DrainCut says that a child kept the output open, so that later bytes are not part of the result.
 	DrainCut bool
+	// Skipped and Missed are as in Planned, when a plan is over.
+	Skipped, Missed uint64
 }
 
 // The features that a node names in its Hello beside the types of scripts it can run. A server must not send what needs one to a node
@@ -307,6 +327,7 @@ const (
 	FeatureLimits    = "limits"    // Spec.Limits
 	FeatureLogin     = "login"     // Spec.Login
 	FeaturePower     = "power"     // Spec.Power
+	FeaturePolicy    = "policy"    // Plan.Overlap, Plan.CatchUp and Plan.Jitter
 )
 
 // KindOf returns the kind of an encoded message.
