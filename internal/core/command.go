@@ -76,6 +76,7 @@ type Limits struct {
 	MaxTimeout     time.Duration
 	DefaultTimeout time.Duration
 	RaiseTimeout   bool // values below MinTimeout are raised instead of refused
+	Dense          bool // the moments of a schedule may be closer to each other than the timeout
 	Params         int  // parameters passed to a run
 	ParamNames     int  // parameters defined in a command
 	ParamName      int  // bytes of a parameter's name

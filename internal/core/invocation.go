@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"errand/internal/schedule"
+)
 
 // Origin is the dialect through which an invocation came in.
 type Origin string
@@ -94,11 +98,12 @@ type Invocation struct {
 	Login         bool       // read the user's login profile first
 	Power         bool       // the script can ask for a restart of the machine or its end by its exit code
 	Repeat        RepeatMode
-	Frequency     string    // as passed; Period only
-	Outlet        Outlet    // where a copy of the output goes
-	Revision      uint64    // of a standing invocation, grows with each change
-	RevisedAt     time.Time // zero if it never changed
-	File          *File     // KindFile only
+	Frequency     string          // as passed; Period only
+	Policy        schedule.Policy // of a standing invocation
+	Outlet        Outlet          // where a copy of the output goes
+	Revision      uint64          // of a standing invocation, grows with each change
+	RevisedAt     time.Time       // zero if it never changed
+	File          *File           // KindFile only
 
 	Schedule ID        // what made it run: a standing invocation for KindOccurrence, or a schedule; zero for a person
 	Due      time.Time // the moment at which Schedule said so
@@ -167,6 +172,8 @@ type Task struct {
 	Runs      uint32    // how often it was started
 	Latest    ID        // the occurrence that was due last
 	LatestDue time.Time // when that was
+	Skipped   uint32    // moments without a run because another one lived, as far as known
+	Missed    uint32    // moments without a run because the node was off or asleep
 }
 
 // Printed is the length of the merged output, whether kept or not.

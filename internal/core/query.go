@@ -39,7 +39,7 @@ func (s *Service) Invocations(ctx context.Context, c Caller, f InvocationFilter,
 // TaskView is a task together with what a caller needs to make sense of it.
 //
 // For a task of a standing invocation the Task is its latest run, if there was one, in the state that the two come to: the run's
-// while it lasts, otherwise that of the standing task.
+// while it lasts, otherwise that of the standing task. Runs, LatestDue, Skipped and Missed are the standing task's.
 type TaskView struct {
 	Task
 	Invocation *Invocation
@@ -216,6 +216,7 @@ func (v *TaskView) standing(latest map[TaskID]Task) {
 		v.Repeats--
 	}
 	v.Task = run
+	v.Runs, v.Skipped, v.Missed, v.LatestDue = own.Runs, own.Skipped, own.Missed, own.LatestDue
 	if !own.StopAskedAt.IsZero() {
 		v.StopAskedAt = own.StopAskedAt
 	}

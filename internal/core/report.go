@@ -43,6 +43,9 @@ type Report struct {
 	Stderr   uint64
 	End      uint64 // position after the last kept byte
 	DrainCut bool
+
+	// ReportPlanned, and ReportEnded of a standing task: how many of its moments came to no run so far.
+	Skipped, Missed uint32
 }
 
 // Answer is what the node is told after its report was committed.
@@ -178,7 +181,7 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		return false
 	}
 	if r.Kind == ReportPlanned {
-		return o.planned(t, now)
+		return o.planned(t, r, now)
 	}
 	if t.State.Ended() && !t.State.Presumed() {
 		if r.Kind == ReportOutput || r.Kind == ReportEnded {
@@ -225,17 +228,26 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 }
 
 // planned notes that the node holds a standing task. One that is over here was ended behind the node's back.
-func (o *outcome) planned(t *Task, now time.Time) bool {
+func (o *outcome) planned(t *Task, r *Report, now time.Time) bool {
 	if t.State.Ended() {
 		o.answer, o.stop = true, true
 		return false
 	}
+	counted := t.countMisfires(r)
 	if t.State == Scheduled || t.State == Stopping && !t.ReceivedAt.IsZero() {
-		return false
+		return counted
 	}
 	t.ReceivedAt, t.UpdatedAt = now, now
 	t.reach(Scheduled, NoCause, now) // or it stays Stopping
 	return true
+}
+
+// countMisfires takes over how many moments had no run, and reports whether that is news. Reports come in any order, and a node that
+// lost its journal counts anew.
+func (t *Task) countMisfires(r *Report) bool {
+	news := r.Skipped > t.Skipped || r.Missed > t.Missed
+	t.Skipped, t.Missed = max(t.Skipped, r.Skipped), max(t.Missed, r.Missed)
+	return news
 }
 
 // start notes that the process runs, unless more is known already.
@@ -277,6 +289,7 @@ func (t *Task) end(r *Report, now time.Time) bool {
 	}
 	t.Detail, t.Exited, t.ExitCode, t.Signal = r.Detail, r.Exited, r.ExitCode, r.Signal
 	t.Stdout, t.Stderr, t.DrainCut = r.Stdout, r.Stderr, r.DrainCut
+	t.countMisfires(r)
 	if !r.Started.IsZero() {
 		t.StartedAt = r.Started
 	}

@@ -110,7 +110,7 @@ func (s *Service) revise(v *Invocation, r *Revision) error {
 		return err
 	}
 	if r.Frequency != nil {
-		if err := v.checkRepeat(v.RevisedAt); err != nil {
+		if err := v.checkRepeat(v.RevisedAt, &l); err != nil {
 			return err
 		}
 	}

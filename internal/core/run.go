@@ -38,8 +38,9 @@ type RunSpec struct {
 	Power         bool       // the script can ask for a restart of the machine or its end by its exit code
 	Repeat        RepeatMode // empty means Once
 	Frequency     string     // rate(), at() or cron, with Period
-	File          *File      // write Content to this file instead of running it
-	Schedule      ID         // the schedule that wants this run, and the moment Due at which it does; once for each moment
+	Policy        schedule.Policy
+	File          *File // write Content to this file instead of running it
+	Schedule      ID    // the schedule that wants this run, and the moment Due at which it does; once for each moment
 	Due           time.Time
 	DeliverWithin time.Duration
 	ClientToken   string
@@ -76,7 +77,8 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 	v := Invocation{
 		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params,
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
-		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat, Frequency: spec.Frequency, File: spec.File, Schedule: spec.Schedule,
+		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat,
+		Frequency: spec.Frequency, Policy: spec.Policy, File: spec.File, Schedule: spec.Schedule,
 		Due: spec.Due, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken, RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Command != 0 {
@@ -156,7 +158,7 @@ func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	if err := v.Definition.check(l); err != nil {
 		return err
 	}
-	if err := v.checkRepeat(s.Now()); err != nil {
+	if err := v.checkRepeat(s.Now(), l); err != nil {
 		return err
 	}
 	return v.fillIn(spec.Style, l)
@@ -189,7 +191,7 @@ func (v *Invocation) fillIn(style ParamStyle, l *Limits) error {
 }
 
 // checkRepeat decides what kind of invocation it is and whether it will ever run.
-func (v *Invocation) checkRepeat(now time.Time) error {
+func (v *Invocation) checkRepeat(now time.Time, l *Limits) error {
 	switch v.Repeat {
 	case "":
 		v.Repeat = Once
@@ -199,6 +201,9 @@ func (v *Invocation) checkRepeat(now time.Time) error {
 	default:
 		return invalid(ReasonRepeatMode, "repeat", "unknown mode %q", v.Repeat)
 	}
+	if err := v.checkPolicy(); err != nil {
+		return err
+	}
 	switch {
 	case v.Repeat != Period:
 		return nil
@@ -207,10 +212,30 @@ func (v *Invocation) checkRepeat(now time.Time) error {
 	}
 	plan, err := schedule.Parse(v.Frequency)
 	if err == nil {
-		err = plan.Check(now, v.Timeout, nil)
+		atLeast := v.Timeout
+		if l.Dense {
+			atLeast = 0
+		}
+		err = plan.Check(now, atLeast, nil)
 	}
 	if err != nil {
 		return &Error{Code: CodeInvalid, Reason: ReasonScheduleInvalid, Field: "frequency", Detail: err.Error()}
+	}
+	return nil
+}
+
+// checkPolicy refuses a policy that is out of bounds, or about moments that there are not.
+func (v *Invocation) checkPolicy() error {
+	p := v.Policy
+	err := p.Check()
+	var refused *schedule.Error
+	switch {
+	case errors.As(err, &refused):
+		return invalid(ReasonInvalidValue, refused.Field, "%s", refused.Reason)
+	case p != (schedule.Policy{}) && v.Kind != KindStanding:
+		return invalid(ReasonInvalidValue, "repeat", "a policy for an invocation that does not repeat")
+	case (p.Overlap != 0 || p.Missed != 0) && v.Repeat != Period:
+		return invalid(ReasonInvalidValue, "repeat", "starts of a machine neither overlap nor are missed")
 	}
 	return nil
 }
@@ -348,6 +373,7 @@ const (
 	featureLimits    = "limits"
 	featureLogin     = "login"
 	featurePower     = "power"
+	featurePolicy    = "policy"
 )
 
 // needs are the features that an invocation asks of an agent; none for a plain command.
@@ -358,6 +384,7 @@ func (v *Invocation) needs() (features []string) {
 		}
 	}
 	add(featureSchedule, v.Kind == KindStanding)
+	add(featurePolicy, v.Kind == KindStanding && v.Policy != (schedule.Policy{}))
 	add(featureFile, v.Kind == KindFile)
 	add(featureDryRun, v.Repeat == DryRun)
 	add(featureContainer, v.ContainerID != "" || v.ContainerName != "")

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"errand/internal/core"
@@ -89,7 +90,9 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 			return err
 		}
 		d.count("planned")
-		d.queue(report(node, m.Task, core.ReportPlanned))
+		r := report(node, m.Task, core.ReportPlanned)
+		r.Skipped, r.Missed = count(m.Skipped), count(m.Missed)
+		d.queue(r)
 		d.outdated(node, &m)
 	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch, protocol.KindProbe:
 		return fmt.Errorf("%w: kind %d is the server's to send", protocol.ErrMalformed, kind)
@@ -107,6 +110,9 @@ func report(node core.NodeKey, t protocol.Task, kind core.ReportKind) core.Repor
 	}
 	return r
 }
+
+// count is a number of moments as it is stored.
+func count(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 func (d *Dispatcher) count(kind string) { d.metrics.Reports.WithLabelValues(kind).Inc() }
 
@@ -243,6 +249,7 @@ func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report 
 	r.Chunk, r.State, r.Cause, r.Detail = chunk(m.Last), end.state, end.cause, m.Detail[:min(len(m.Detail), maxDetail)]
 	r.Signal, r.Started, r.Ended = uint8(m.Signal), d.time(node, m.Started), d.time(node, m.Ended)
 	r.Stdout, r.Stderr, r.End, r.DrainCut = m.Stdout, m.Stderr, m.End, m.DrainCut
+	r.Skipped, r.Missed = count(m.Skipped), count(m.Missed)
 	if m.Outcome == protocol.OutcomeExited || m.Outcome == protocol.OutcomeOutOfMemory {
 		r.Exited, r.ExitCode = true, int32(m.ExitCode)
 		if m.ExitCode == 0 {

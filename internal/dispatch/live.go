@@ -133,7 +133,10 @@ func encodeSpec(v *core.Invocation, script []byte) []byte {
 		Login: v.Login, Power: v.Power,
 	}
 	if v.Kind == core.KindStanding {
-		spec.Plan = &protocol.Plan{Expr: v.Frequency, Boot: boots[v.Repeat], Created: v.CreatedAt.UnixMicro(), Revision: v.Revision}
+		spec.Plan = &protocol.Plan{
+			Expr: v.Frequency, Boot: boots[v.Repeat], Created: v.CreatedAt.UnixMicro(), Revision: v.Revision,
+			Overlap: protocol.Overlap(v.Policy.Overlap), CatchUp: uint64(v.Policy.Missed), Jitter: uint64(v.Policy.Jitter / time.Millisecond),
+		}
 	}
 	if f := v.File; f != nil {
 		spec.File = &protocol.File{Name: f.Name, Dir: f.Dir, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Overwrite: f.Overwrite}

@@ -55,3 +55,51 @@ func TestResources(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// show reads from the native API.
+func (s *Stack) show(t *testing.T, path string, answer any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/api/v1/"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(s.KeyID, s.Secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d, %v", path, resp.StatusCode, err)
+	}
+}
+
+// TestOverlap takes a policy from the API to the node, and what it came to back.
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	s := Start(t)
+	s.AddNode(t, "n")
+	order := func(overlap string) string {
+		return s.native(t, map[string]any{
+			"content": "sleep 45", "targets": []string{"n"}, "frequency": "*/10 * * * * ?", "timeout_seconds": 60, "overlap": overlap,
+		})
+	}
+	skip, allow := order("skip"), order("allow")
+	deadline := time.Now().Add(time.Minute)
+	for done := false; !done; time.Sleep(250 * time.Millisecond) {
+		var skipped struct{ Tasks []struct{ Runs, Skipped int } }
+		var allowed struct{ Runs []struct{ State string } }
+		s.show(t, "invocations/"+skip+"/tasks", &skipped)
+		s.show(t, "invocations/"+allow+"/runs", &allowed)
+		alive := 0
+		for _, r := range allowed.Runs {
+			if r.State == "running" {
+				alive++
+			}
+		}
+		one := skipped.Tasks[0]
+		if done = one.Runs == 1 && one.Skipped > 0 && alive > 1; !done && time.Now().After(deadline) {
+			t.Fatalf("%+v and %+v", skipped, allowed)
+		}
+	}
+}

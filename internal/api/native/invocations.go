@@ -20,6 +20,10 @@ type createInvocation struct {
 	// PowerActions makes exit code 193 power the machine off and 194 restart it, after the result is stored here.
 	PowerActions bool       `json:"power_actions"`
 	Resources    *resources `json:"resources"`
+
+	Repeat    string `json:"repeat"`    // once, period, next_reboot, each_reboot or dry_run; left out: once, or period with a frequency
+	Frequency string `json:"frequency"` // rate(), at() or cron
+	policy
 }
 
 // resources bounds what the run may use on each node.
@@ -53,6 +57,7 @@ type Invocation struct {
 	Tasks     int            `json:"tasks"`
 	Open      int            `json:"open"`
 	States    map[string]int `json:"states"`
+	Repeat    *repeat        `json:"schedule,omitempty"` // of one that repeats
 }
 
 func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *createInvocation) (*Invocation, error) {
@@ -60,7 +65,15 @@ func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *crea
 		Origin: core.OriginNative, Targets: api.NodeIDs(req.Targets), KillTree: true,
 		Definition: core.Definition{Type: core.Shell, Content: []byte(req.Content)},
 		Login:      req.Login, Power: req.PowerActions, Resources: req.Resources.neutral(),
-		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096},
+		Repeat: core.RepeatMode(req.Repeat), Frequency: req.Frequency,
+		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096, Dense: true},
+	}
+	if req.Repeat == "" && req.Frequency != "" {
+		spec.Repeat = core.Period
+	}
+	var err error
+	if spec.Policy, err = req.policy.neutral(); err != nil {
+		return nil, err
 	}
 	if req.TimeoutSeconds != nil {
 		spec.Timeout = time.Duration(*req.TimeoutSeconds) * time.Second
@@ -100,6 +113,9 @@ func show(v *core.Invocation) *Invocation {
 	}
 	if !v.EndedAt.IsZero() {
 		out.EndedAt = &v.EndedAt
+	}
+	if v.Kind == core.KindStanding {
+		out.Repeat = showRepeat(v)
 	}
 	for s, n := range v.Counts {
 		if n > 0 {

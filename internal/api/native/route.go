@@ -116,6 +116,7 @@ func (d *Dialect) table() []route {
 		do("POST invocations", true, d.createInvocation),
 		do("GET invocations/{id}", false, d.getInvocation),
 		do("GET invocations/{id}/tasks", false, d.listTasks),
+		do("GET invocations/{id}/runs", false, d.listRuns),
 		do("GET tasks/{id}/output", false, d.getOutput),
 		do("POST registration-codes", true, d.createRegistration),
 		do("GET registration-codes", false, d.listRegistrations),

@@ -21,6 +21,12 @@ type Task struct {
 	Ended    *time.Time `json:"ended_at,omitempty"`
 	Stdout   uint64     `json:"stdout_bytes"` // printed in all, as far as known
 	Stderr   uint64     `json:"stderr_bytes"`
+
+	// Of an invocation that repeats, whose task is otherwise the latest run while that lasts:
+	Runs      uint32     `json:"runs,omitempty"`       // how many began
+	LatestDue *time.Time `json:"latest_due,omitempty"` // the moment of the latest
+	Skipped   uint32     `json:"skipped,omitempty"`    // moments without a run, because another run lived
+	Missed    uint32     `json:"missed,omitempty"`     // moments without a run, because the node was off or asleep
 }
 
 // Tasks is a page of an invocation's tasks, in the order of its targets.
@@ -41,20 +47,7 @@ const (
 )
 
 func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *listTasks) (*Tasks, error) {
-	id, ok := api.InvocationID(req.ID)
-	if !ok {
-		return nil, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
-	}
-	if req.Limit == 0 {
-		req.Limit = defaultTasks
-	}
-	if req.Limit < 1 || req.Limit > maxTasks {
-		return nil, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonPageSize, Field: "limit", Detail: "1 to 1000"}
-	}
-	if _, err := d.env.Service.Invocation(ctx, c, id); err != nil {
-		return nil, err
-	}
-	rows, info, err := d.env.Service.Tasks(ctx, c, core.TaskFilter{Invocations: []core.ID{id}}, core.PageSpec{Token: req.Next, Limit: req.Limit})
+	rows, info, err := d.tasks(ctx, c, req, func(f *core.TaskFilter, id core.ID) { f.Invocations = []core.ID{id} })
 	page := Tasks{Tasks: make([]Task, len(rows)), Next: info.Next}
 	for i := range rows {
 		page.Tasks[i] = showTask(&rows[i])
@@ -62,10 +55,33 @@ func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *listTasks) 
 	return &page, err
 }
 
+// tasks lists tasks that belong to an invocation which the caller may see.
+func (d *Dialect) tasks(
+	ctx context.Context, c core.Caller, req *listTasks, of func(*core.TaskFilter, core.ID),
+) ([]core.TaskView, core.PageInfo, error) {
+	id, ok := api.InvocationID(req.ID)
+	if !ok {
+		return nil, core.PageInfo{}, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
+	}
+	if req.Limit == 0 {
+		req.Limit = defaultTasks
+	}
+	if req.Limit < 1 || req.Limit > maxTasks {
+		return nil, core.PageInfo{}, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonPageSize, Field: "limit", Detail: "1 to 1000"}
+	}
+	if _, err := d.env.Service.Invocation(ctx, c, id); err != nil {
+		return nil, core.PageInfo{}, err
+	}
+	var f core.TaskFilter
+	of(&f, id)
+	return d.env.Service.Tasks(ctx, c, f, core.PageSpec{Token: req.Next, Limit: req.Limit})
+}
+
 func showTask(v *core.TaskView) Task {
 	t := Task{
-		ID: v.ID.String(), Node: v.Target.ID, State: v.State.String(), Cause: string(v.Cause), Detail: v.Detail, Signal: v.Signal,
+		ID: v.ID.String(), Node: v.Target.ID, State: v.State.String(), Cause: v.Cause.String(), Detail: v.Detail, Signal: v.Signal,
 		Started: moment(v.StartedAt), Ended: moment(v.EndedAt), Stdout: v.Stdout, Stderr: v.Stderr,
+		Runs: v.Runs, LatestDue: moment(v.LatestDue), Skipped: v.Skipped, Missed: v.Missed,
 	}
 	if v.Exited {
 		t.ExitCode = &v.ExitCode

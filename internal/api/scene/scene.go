@@ -121,7 +121,7 @@ func (s *Scene) NodeOn(platform core.Platform, id string) core.Node {
 		Code: code.ID, Secret: secret, PublicKey: core.NewSecret(), NodeID: id,
 		Facts: core.Facts{
 			Hostname: "host-" + id, Platform: platform, Agent: "1.0.0", OSName: "Debian GNU/Linux 12", PrivateIP: "10.0.0.1",
-			Features: []string{"schedule", "file", "dryrun", "container", "session"},
+			Features: []string{"schedule", "file", "dryrun", "container", "session", "policy"},
 		},
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"errand/internal/core"
+	"errand/internal/schedule"
 )
 
 // row reads the columns of a statement's row from left to right. The first value that cannot be read is kept in err.
@@ -114,6 +115,15 @@ func (b *binder) bytes(v []byte) {
 	b.BindBytes(b.next(), v)
 }
 
+// count stores a number that nearly always is 0.
+func (b *binder) count(n uint32) {
+	if n == 0 {
+		b.BindNull(b.next())
+		return
+	}
+	b.int(int64(n))
+}
+
 func (b *binder) json(v any, empty bool) {
 	if empty {
 		b.BindNull(b.next())
@@ -173,6 +183,8 @@ func (b *binder) set(v any) {
 		b.json(v, *v == core.ParamStyle{})
 	case *core.File:
 		b.json(v, v == nil)
+	case schedule.Policy:
+		b.json(v, v == schedule.Policy{})
 	case *core.Resources:
 		b.json(v, v == nil)
 	case []core.ID:

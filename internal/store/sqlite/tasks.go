@@ -10,15 +10,17 @@ import (
 
 const (
 	insertTask = `INSERT INTO tasks (invocation, idx, part, node, state, cause, flags, exit_code, signal, tries, sent_at, received_at,
-			started_at, ended_at, stop_asked_at, updated_at, stdout, stderr, detail, output, runs, latest, latest_due)
-		VALUES (?20, ?21, ?22, ?23, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`
+			started_at, ended_at, stop_asked_at, updated_at, stdout, stderr, detail, output, runs, latest, latest_due,
+			skipped, missed)
+		VALUES (?22, ?23, ?24, ?25, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)`
 	writeTask = `UPDATE tasks SET state = ?1, cause = ?2, flags = ?3, exit_code = ?4, signal = ?5, tries = ?6, sent_at = ?7,
 			received_at = ?8, started_at = ?9, ended_at = ?10, stop_asked_at = ?11, updated_at = ?12, stdout = ?13, stderr = ?14,
-			detail = ?15, output = ?16, runs = ?17, latest = ?18, latest_due = ?19
-		WHERE invocation = ?20 AND idx = ?21`
+			detail = ?15, output = ?16, runs = ?17, latest = ?18, latest_due = ?19, skipped = ?20, missed = ?21
+		WHERE invocation = ?22 AND idx = ?23`
 
 	taskColumns = `t.invocation, t.idx, t.node, t.state, t.cause, t.flags, t.exit_code, t.signal, t.tries, t.sent_at, t.received_at,
-		t.started_at, t.ended_at, t.stop_asked_at, t.updated_at, t.stdout, t.stderr, t.detail, t.runs, t.latest, t.latest_due`
+		t.started_at, t.ended_at, t.stop_asked_at, t.updated_at, t.stdout, t.stderr, t.detail, t.runs, t.latest, t.latest_due,
+		t.skipped, t.missed`
 	taskColumnsOutput = taskColumns + ", t.output"
 	readTask          = "SELECT " + taskColumnsOutput + " FROM tasks t WHERE t.invocation = ? AND t.idx = ?"
 )
@@ -45,6 +47,7 @@ func scanTask(r *row, t *core.Task) error {
 	t.EndedAt, t.StopAskedAt, t.UpdatedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
 	t.Stdout, t.Stderr, t.Detail = uint64(r.int()), uint64(r.int()), r.text()
 	t.Runs, t.Latest, t.LatestDue = uint32(r.int()), r.id(), r.time()
+	t.Skipped, t.Missed = uint32(r.int()), uint32(r.int())
 	if r.col == r.ColumnCount() {
 		return nil
 	}
@@ -100,6 +103,8 @@ func bindTask(b *binder, t *core.Task) error {
 		b.int(int64(t.Latest))
 		b.timeFrom(0, t.LatestDue)
 	}
+	b.count(t.Skipped)
+	b.count(t.Missed)
 	b.int(int64(t.ID.Invocation))
 	b.int(int64(t.ID.Index))
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"errand/internal/core"
+	"errand/internal/schedule"
 )
 
 func fullInvocation(id core.ID) core.Invocation {
@@ -16,6 +17,7 @@ func fullInvocation(id core.ID) core.Invocation {
 		ContainerName: "cname", Repeat: core.Once, DeliverWithin: time.Minute, ClientToken: "token", RequestHash: "hash", ResourceGroup: "rg",
 		Tags: []core.Tag{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Extra: map[string]string{"Timed": "false"},
 		CreatedAt: at(1), StartedAt: at(2), EndedAt: at(3), UpdatedAt: at(4),
+		Policy: schedule.Policy{Overlap: schedule.AllowOverlap, Missed: 7, Jitter: time.Minute},
 		Outlet: core.AccountOutlet, Kind: core.KindFile, Schedule: 77, Due: at(5), Frequency: "rate(60s)", Revision: 3, RevisedAt: at(6),
 		Resources: &core.Resources{
 			Nice: -3, IO: core.IOBestEffort, IOLevel: 5, CPU: 1500, Memory: 1 << 40, Processes: 9, OpenFiles: 99, FileSize: 1 << 30, CoreSize: new(int64),
