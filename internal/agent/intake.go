@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"errand/internal/agent/journal"
+	"errand/internal/agent/logs"
 	"errand/internal/protocol"
 )
 
@@ -85,8 +86,8 @@ func (t *task) records() []journal.Record {
 func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
+			a.log.Error("panic", "panic", logs.Panic(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %s", logs.Panic(p))
 		}
 	}()
 	kind, err := protocol.KindOf(msg)

@@ -9,6 +9,7 @@ import (
 
 	"errand/internal/agent/executor"
 	"errand/internal/agent/journal"
+	"errand/internal/agent/logs"
 	"errand/internal/protocol"
 )
 
@@ -96,7 +97,7 @@ func (a *Agent) save(due []*task) {
 func (a *Agent) tell(t *task) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("panic", "task", nameOf(t.id), "panic", p, "stack", string(debug.Stack()))
+			a.log.Error("panic", "task", nameOf(t.id), "panic", logs.Panic(p), "stack", string(debug.Stack()))
 			t.mute = fmt.Sprintf("output not readable: %v", p)
 			a.later(t, a.cfg.tempo.maxResend)
 		}

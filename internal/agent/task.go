@@ -10,6 +10,7 @@ import (
 
 	"errand/internal/agent/executor"
 	"errand/internal/agent/journal"
+	"errand/internal/agent/logs"
 	"errand/internal/protocol"
 )
 
@@ -112,7 +113,7 @@ func (a *Agent) endLocked(t *task, result protocol.Finished, saved bool) {
 func (a *Agent) guard(t *task, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("panic", "task", nameOf(t.id), "panic", p, "stack", string(debug.Stack()))
+			a.log.Error("panic", "task", nameOf(t.id), "panic", logs.Panic(p), "stack", string(debug.Stack()))
 			a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(fmt.Sprint(p))}, false)
 		}
 	}()

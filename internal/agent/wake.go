@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"errand/internal/agent/journal"
+	"errand/internal/agent/logs"
 	"errand/internal/protocol"
 )
 
@@ -94,7 +95,7 @@ func (p *plan) nap(now journal.Moment) time.Duration {
 func (a *Agent) lookAt(p *plan, now journal.Moment) (runs []*task) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.log.Error("panic", "task", nameOf(p.task.id), "panic", r, "stack", string(debug.Stack()))
+			a.log.Error("panic", "task", nameOf(p.task.id), "panic", logs.Panic(r), "stack", string(debug.Stack()))
 			p.verdict = &protocol.Finished{Task: p.task.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(fmt.Sprint(r))}
 			nudge(a.alarm)
 		}

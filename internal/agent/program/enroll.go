@@ -5,11 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
 	"errand/internal/agent/identity"
+	"errand/internal/agent/logs"
 )
 
 // exitNotEnrolled says that this machine is no node and that trying again will not make it one: the server refuses, or there is nothing
@@ -62,7 +62,7 @@ func enrollOnly(ctx context.Context, e Env, args []string) int {
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
-	o.Log = slog.New(slog.NewTextHandler(e.Stderr, nil))
+	o.Log = logs.New(e.Stderr, logs.Options{Hidden: secrets(&o)})
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	id, err := o.join(ctx)

@@ -3,7 +3,6 @@ package program
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -25,11 +24,11 @@ Examples:
 // runAgent runs the agent until ctx ends.
 func runAgent(ctx context.Context, e Env, args []string) int {
 	o := Options{Version: e.Version}
-	var level slog.Level
 	fs := newFlags(e, "", runUsage+commandList())
 	fs.StringVar(&o.Data, "data", "", "`DIR` for identity, journal and running tasks")
 	addEnrolment(fs, &o)
-	fs.TextVar(&level, "log-level", slog.LevelInfo, "`LEVEL` of the log: debug, info, warn or error")
+	var l logFlags
+	l.add(fs)
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -37,7 +36,13 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 		fmt.Fprintf(e.Stderr, "%s: --data is needed\n", e.Name)
 		return exitUsage
 	}
-	o.Log = slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
+	var closeLog func() error
+	var err error
+	if o.Log, closeLog, err = l.open(e.Stderr, secrets(&o)); err != nil {
+		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
+		return exitFailed
+	}
+	defer closeLog() //nolint:errcheck // there is nothing left to tell
 	system := newSystemd(os.Getenv, os.Getpid())
 	o.system = &system
 	context.AfterFunc(ctx, system.stopping)
@@ -46,6 +51,9 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 	defer signal.Stop(wake)
 	o.Wake = wake
 	if err := Run(ctx, o); err != nil {
+		if l.file != "" {
+			o.Log.Error("the agent ends", "error", err)
+		}
 		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
 		return exitCode(err)
 	}

@@ -88,6 +88,24 @@ func parseProxy(s string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, User: u.User, Host: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
+// Passwords returns the passwords in proxies' addresses that New would go by, plain and as they are written in an address. No log may have them.
+func Passwords(explicit string, env func(string) string) (found []string) {
+	r, err := newRules(explicit, env)
+	if err != nil {
+		return nil
+	}
+	for _, s := range []setting{r.http, r.https} {
+		if s.proxy == nil || s.proxy.User == nil {
+			continue
+		}
+		if password, ok := s.proxy.User.Password(); ok && password != "" {
+			_, written, _ := strings.Cut(s.proxy.User.String(), ":")
+			found = append(found, password, written)
+		}
+	}
+	return found
+}
+
 // proxyFor returns the proxy for an address, nil if there is none for it, and why.
 func (r rules) proxyFor(scheme, address string) (proxy *url.URL, why string) {
 	s := r.https

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"errand/internal/agent/logs"
 	"errand/internal/flow"
 	"errand/internal/protocol"
 )
@@ -117,7 +118,7 @@ func (s *session) resize(rows, columns uint16) {
 func (s *session) run() {
 	defer func() {
 		if p := recover(); p != nil {
-			s.host.log.Error("panic in a session", "session", s.id, "panic", p, "stack", string(debug.Stack()))
+			s.host.log.Error("panic in a session", "session", s.id, "panic", logs.Panic(p), "stack", string(debug.Stack()))
 			s.finish(protocol.SessionNeverBegan, "the agent failed")
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -145,12 +146,19 @@ func (p *Proxy) admit(user, password, address string) bool {
 
 // dial connects to what is meant by an address.
 func (p *Proxy) dial(address string) (net.Conn, error) {
-	p.mu.Lock()
 	host, _, err := net.SplitHostPort(address)
-	if err == nil && p.names[host] != "" {
-		address = p.names[host]
+	if err != nil {
+		return nil, err
 	}
+	p.mu.Lock()
+	known := p.names[host]
 	p.mu.Unlock()
+	switch {
+	case known != "":
+		address = known
+	case strings.HasSuffix(host, ".test"):
+		return nil, errors.New("unknown name")
+	}
 	conn, err := net.Dial("tcp", address)
 	if err == nil && !p.keep(conn) {
 		p.drop(conn)
