@@ -50,6 +50,9 @@ type Config struct {
 	MaxRunning int // commands at a time; 0 means DefaultMaxRunning
 	MaxWaiting int // tasks that wait for their turn, or plans, beyond which more are refused; 0 means DefaultMaxWaiting
 
+	// Power ends the machine, or restarts it; nil means for real.
+	Power func(restart bool) error
+
 	// Clock replaces the machine's clock in tests, as the others replace what is named like them.
 	Clock func() journal.Moment
 	zone  func() *time.Location // for one goroutine at a time
@@ -196,6 +199,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = machineClock()
+	}
+	if c.Power == nil {
+		c.Power = endMachine
 	}
 	if c.zone == nil {
 		c.zone = systemZone().location

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -462,4 +463,66 @@ func (p *process) status(name string) int {
 	}
 	p.t.Fatalf("no %s in %s", name, b)
 	return 0
+}
+
+// TestControlGroupsDoNotStay removes those of a command whose supervisor was killed, and those that only the kernel still knows.
+func TestControlGroupsDoNotStay(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("folder lost: %t", lost), func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			n := newNode(t, s)
+			n.config = func(c *Config) { c.tempo = quick() }
+			n.start()
+			m := script(1, "echo $$; sleep 300")
+			m.Spec.Limits = &protocol.Limits{Memory: 1 << 30, Processes: 20}
+			s.run(m)
+			s.await("output", func() bool { return len(s.job(id(1)).out) > 0 })
+			n.agent.mu.Lock()
+			supervisor := n.agent.tasks[id(1)].process.Supervisor()
+			n.agent.mu.Unlock()
+			n.stop()
+			if got := groupsOf(t, n.agent); len(got) == 0 {
+				t.Fatal("no groups")
+			}
+			if err := syscall.Kill(supervisor, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if lost {
+				script, err := strconv.Atoi(string(bytes.TrimSpace(s.job(id(1)).out)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, g := range groupsOf(t, n.agent) {
+					_ = os.WriteFile(filepath.Join(g, "cgroup.kill"), []byte("1"), 0)
+				}
+				_ = syscall.Kill(-script, syscall.SIGKILL)
+				if err := os.RemoveAll(n.agent.dirOf(id(1))); err != nil {
+					t.Fatal(err)
+				}
+				n.await("the processes to go", func() bool { return syscall.Kill(-script, 0) != nil })
+			}
+			n.start()
+			s.result(id(1))
+			if got := groupsOf(t, n.agent); len(got) > 0 {
+				t.Errorf("left behind: %q", got)
+			}
+		})
+	}
+}
+
+// groupsOf lists an agent's control groups.
+func groupsOf(t *testing.T, a *Agent) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasSuffix(path, "-"+a.mark) {
+			found = append(found, path)
+		}
+		return nil // groups come and go
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

@@ -48,6 +48,11 @@ func (a *Agent) recover(ctx context.Context) error {
 		a.log.Warn("task known by its folder only", "task", nameOf(id))
 		a.resume(ctx, &task{id: id, known: true, tree: true}, journal.Entry{Task: id, State: journal.Starting}, true)
 	}
+	live := map[string]bool{}
+	for id, t := range a.tasks {
+		live[a.executionOf(id)] = t.phase == running
+	}
+	executor.SweepGroups("-"+a.mark, func(id string) bool { return live[id] })
 	return nil
 }
 
@@ -108,18 +113,18 @@ func (a *Agent) attach(ctx context.Context, t *task) bool {
 	if err != nil {
 		return fault(err)
 	}
+	if msg, err := a.journal.Run(t.id.Planned()); err == nil {
+		if m, err := protocol.DecodeRun(msg); err == nil {
+			t.tree, t.power = m.Spec.KillTree, m.Spec.Power
+		}
+	}
 	if !process.Running() {
 		exit, err := process.Wait(ctx)
 		if err != nil {
 			return fault(err)
 		}
-		a.end(t, finishedBy(t.id, exit), true)
+		a.over(t, process, exit)
 		return true
-	}
-	if msg, err := a.journal.Run(t.id.Planned()); err == nil {
-		if m, err := protocol.DecodeRun(msg); err == nil {
-			t.tree = m.Spec.KillTree
-		}
 	}
 	a.mu.Lock()
 	l := a.laneOf(t)

@@ -49,6 +49,7 @@ func (a *Agent) save(due []*task) {
 	var saving []*task
 	var marks []journal.Record
 	write := a.journal.Note
+	wishes := map[*task]wish{}
 	now := a.cfg.Clock()
 	a.mu.Lock()
 	for _, t := range due {
@@ -59,6 +60,9 @@ func (a *Agent) save(due []*task) {
 		case t.final:
 			r.State = journal.Done
 			marks = append(marks, a.forgotten(t)...)
+			if t.wish != goOn {
+				write, wishes[t] = a.journal.Append, t.wish
+			}
 		case !t.saved:
 			r.State = journal.Ended
 			write = a.journal.Append
@@ -79,6 +83,8 @@ func (a *Agent) save(due []*task) {
 	err := write(append(records, marks...)...)
 	if err != nil {
 		a.log.Error("results not written down yet", "count", len(records), "error", err)
+	} else {
+		defer a.fulfil(wishes)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -38,6 +38,8 @@ type task struct {
 	phase   phase
 	stop    bool // was asked for
 	tree    bool // a stop ends all descendants
+	power   bool // the command may ask for the end of the machine
+	wish    wish // and did
 	process *executor.Task
 	abort   func() // ends what is done without a process, if that is going on
 	started time.Time

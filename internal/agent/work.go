@@ -105,11 +105,19 @@ func (a *Agent) carryOut(ctx context.Context, t *task) {
 	exit, err := process.Wait(ctx)
 	switch {
 	case err == nil:
-		a.end(t, finishedBy(t.id, exit), true)
+		a.over(t, process, exit)
 	case ctx.Err() == nil:
 		a.log.Error("end of a command not found out", "task", nameOf(t.id), "error", err)
 		a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(err.Error())}, false)
 	}
+}
+
+// over notes how a command ended.
+func (a *Agent) over(t *task, process *executor.Task, exit executor.Exit) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t.wish = t.wishOf(process, exit)
+	a.endLocked(t, finishedBy(t.id, exit), true)
 }
 
 func (a *Agent) processOf(t *task) *executor.Task {
@@ -153,8 +161,11 @@ func (a *Agent) check(ctx context.Context, t *task, m *protocol.Run) *protocol.F
 }
 
 func (a *Agent) specOf(t *task, m *protocol.Run) (executor.Spec, error) {
-	return specOf(m, nameOf(t.id)+"-"+a.mark)
+	return specOf(m, a.executionOf(t.id))
 }
+
+// executionOf is a task's name for the executor, which no other agent on the machine uses.
+func (a *Agent) executionOf(t protocol.Task) string { return nameOf(t) + "-" + a.mark }
 
 // begin makes sure that the journal knows of the start before it happens.
 func (a *Agent) begin(t *task) (m protocol.Run, failed *protocol.Finished) {
@@ -182,7 +193,7 @@ func (a *Agent) begin(t *task) (m protocol.Run, failed *protocol.Finished) {
 		}
 	}
 	a.mu.Lock()
-	t.tree = m.Spec.KillTree
+	t.tree, t.power = m.Spec.KillTree, m.Spec.Power
 	stop := t.stop
 	a.mu.Unlock()
 	if stop {

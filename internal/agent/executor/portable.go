@@ -66,6 +66,9 @@ func drawPortable(spec Spec, dir string) (p portablePlan, file string, script []
 	if err := spec.validate(); err != nil {
 		return p, "", nil, err
 	}
+	if spec.Limits != nil {
+		return p, "", nil, &StartError{Reason: LimitUnavailable, Path: runtime.GOOS, Detail: "no limits on this platform"}
+	}
 	argv, file, err := portableCommand(runtime.GOOS, spec, dir)
 	if err != nil {
 		return p, "", nil, err
@@ -284,6 +287,9 @@ func (t *portableTask) StartedAt() time.Time { return t.state.StartedAt }
 
 // Supervisor returns the supervisor's process id, or 0 if it is not known.
 func (t *portableTask) Supervisor() int { return t.state.PID }
+
+// ThisBoot reports whether the task was started since the machine was.
+func (t *portableTask) ThisBoot() bool { return t.plan.Boot == portableBoot() }
 
 // Running reports whether the result is still to come.
 func (t *portableTask) Running() bool { return portableRunning(t.dir) }

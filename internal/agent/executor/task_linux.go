@@ -63,6 +63,12 @@ func (t *Task) StartedAt() time.Time { return t.state.StartedAt }
 // Supervisor returns the supervisor's process id, or 0 if it is not known.
 func (t *Task) Supervisor() int { return t.state.PID }
 
+// ThisBoot reports whether the task was started since the machine was.
+func (t *Task) ThisBoot() bool {
+	boot, err := bootID()
+	return err == nil && t.plan.BootID == boot
+}
+
 // Running reports whether the result is still to come.
 func (t *Task) Running() bool { return running(t.dir) }
 

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package agent
+
+import "errors"
+
+func endMachine(bool) error { return errors.ErrUnsupported }
