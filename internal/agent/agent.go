@@ -58,6 +58,7 @@ type Config struct {
 	zone  func() *time.Location // for one goroutine at a time
 	tempo *tempo
 	store func(dir string) (memory, error)
+	taken func(step, protocol.Task)
 	start func(ctx context.Context, spec executor.Spec, dir, selfExe string) (*executor.Task, error)
 	enter func(ctx context.Context, ref container.Ref, script *container.Exec) (boxed, error)
 }
@@ -114,6 +115,8 @@ type Agent struct {
 	startID string
 	machine string // fingerprint
 	journal memory
+	hands   *hands
+	guilty  map[protocol.Task]step // of the deaths of earlier agents
 
 	began    time.Time
 	told     bool            // the server knows how the agent before this one ended; beat's alone
@@ -250,6 +253,9 @@ func (a *Agent) run(ctx context.Context) (err error) {
 		done := a.record()
 		defer done()
 	}
+	a.hands, a.guilty = openHands(a.cfg.Dir, a.recorder != nil && a.recorder.Fresh, a.log)
+	a.hands.hook = a.cfg.taken
+	defer a.hands.close()
 	if a.journal, err = a.cfg.store(filepath.Join(a.cfg.Dir, "journal")); err != nil {
 		return err
 	}

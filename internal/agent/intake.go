@@ -131,9 +131,15 @@ func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 
 // asked handles a Run. A task that is known is not started again: what is known is told again.
 func (a *Agent) asked(m *protocol.Run, msg []byte, fresh *arrivals) error {
-	switch {
-	case m.Task.Due != 0:
+	if m.Task.Due != 0 {
 		return fmt.Errorf("%w: asked for a run that only a plan can make", protocol.ErrMalformed)
+	}
+	if a.guilty[m.Task] != "" {
+		a.refuse(m.Task)
+		return nil
+	}
+	defer a.hands.take(receiving, m.Task)()
+	switch {
 	case m.Spec.Plan != nil:
 		if p := a.planned(m, msg); p != nil {
 			fresh.plans = append(fresh.plans, p)
@@ -152,6 +158,18 @@ func (a *Agent) asked(m *protocol.Run, msg []byte, fresh *arrivals) error {
 		fresh.tasks = append(fresh.tasks, t)
 	}
 	return nil
+}
+
+// refuse answers for a task in quarantine.
+func (a *Agent) refuse(id protocol.Task) {
+	if !a.unknown(id) {
+		return
+	}
+	t := &task{id: id, known: true}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tasks[id] = t
+	a.endLocked(t, a.verdict(id), false)
 }
 
 // unknown reports whether nothing is known of a task. Otherwise it has it told to the server again.

@@ -18,12 +18,14 @@ import (
 
 	"errand/internal/agent/executor"
 	"errand/internal/agent/identity"
+	"errand/internal/protocol"
 )
 
 // Environment of a test binary that is to be an agent in a process of its own, which can be killed.
 const (
-	agentDir = "ERRAND_TEST_AGENT_DIR"
-	agentGap = "ERRAND_TEST_AGENT_GAP" // when set, it is killed between the journal and the start of a command
+	agentDir    = "ERRAND_TEST_AGENT_DIR"
+	agentPoison = "ERRAND_TEST_AGENT_POISON" // the step and the task that kill it: "starting:1-0:panic" or "starting:1-0:kill"
+	agentGap    = "ERRAND_TEST_AGENT_GAP"    // when set, it is killed between the journal and the start of a command
 )
 
 // TestMain lets the test binary also be a supervisor, and an agent.
@@ -77,7 +79,14 @@ func beAgent(dir string) int {
 	if err != nil {
 		return 1
 	}
-	c := Config{Dir: dir, SelfExe: exe, Dial: dialStdio, tempo: quick()}
+	c := Config{Dir: dir, SelfExe: exe, Dial: dialStdio, Alone: true, tempo: quick()}
+	if poison := strings.Split(os.Getenv(agentPoison), ":"); len(poison) == 3 {
+		c.taken = func(s step, t protocol.Task) {
+			if string(s) == poison[0] && nameOf(t.Planned()) == poison[1] {
+				die(poison[2])
+			}
+		}
+	}
 	if os.Getenv(agentGap) != "" {
 		c.start = func(context.Context, executor.Spec, string, string) (*executor.Task, error) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -93,6 +102,16 @@ func beAgent(dir string) int {
 		return 1
 	}
 	return 0
+}
+
+// die ends the process in one of two ways.
+func die(how string) {
+	if how == "panic" {
+		go panic("poisoned") // where nothing recovers
+	} else {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	select {}
 }
 
 type stdio struct{ mu sync.Mutex }

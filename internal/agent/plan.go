@@ -323,4 +323,8 @@ func (a *Agent) resumePlan(e journal.Entry) {
 		}
 		p.resting = false
 	})
+	if a.guilty[t.id] != "" {
+		failed := a.verdict(t.id)
+		p.verdict = &failed
+	}
 }

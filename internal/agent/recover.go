@@ -78,9 +78,12 @@ func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder boo
 		t.stop = p.mark.Stopped
 	}
 	a.guard(t, func() {
+		aside := a.setAside(t.id)
 		switch {
 		case e.State == journal.Ended:
 			a.end(t, resultIn(e), true)
+		case aside:
+			a.end(t, a.verdict(t.id), false)
 		case folder && a.attach(ctx, t):
 		case e.State == journal.Accepted:
 			a.mu.Lock()
@@ -101,6 +104,7 @@ func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder boo
 
 // attach takes up a task that was started, and reports whether it was.
 func (a *Agent) attach(ctx context.Context, t *task) bool {
+	defer a.hands.take(takingUp, t.id)()
 	process, err := executor.Attach(a.dirOf(t.id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false

@@ -271,6 +271,10 @@ func (a *Agent) readLast(t *task, from, limit uint64) (c protocol.Chunk, last bo
 }
 
 func (a *Agent) readOutput(t *task, from, limit uint64) (executor.Chunk, error) {
+	if a.guilty[t.id] != "" {
+		return executor.Chunk{End: true}, nil // set aside
+	}
+	defer a.hands.take(reporting, t.id)()
 	if t.output == nil {
 		out, err := executor.Open(a.dirOf(t.id))
 		if errors.Is(err, fs.ErrNotExist) {

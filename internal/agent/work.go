@@ -83,22 +83,11 @@ func (a *Agent) expire() {
 func (a *Agent) carryOut(ctx context.Context, t *task) {
 	process := a.processOf(t)
 	if process == nil {
-		m, failed := a.begin(t)
-		switch {
-		case failed != nil:
-		case m.Spec.File != nil:
-			a.writeFile(ctx, t, &m)
-			return
-		case inContainer(&m.Spec):
-			a.runInContainer(ctx, t, &m)
-			return
-		case m.Spec.DryRun:
-			failed = a.check(ctx, t, &m)
-		default:
-			process, failed = a.launch(ctx, t, &m)
+		var box *protocol.Run
+		if process, box = a.set(ctx, t); box != nil {
+			a.runInContainer(ctx, t, box)
 		}
-		if failed != nil {
-			a.end(t, *failed, false)
+		if process == nil {
 			return
 		}
 	}
@@ -110,6 +99,28 @@ func (a *Agent) carryOut(ctx context.Context, t *task) {
 		a.log.Error("end of a command not found out", "task", nameOf(t.id), "error", err)
 		a.end(t, protocol.Finished{Task: t.id, Outcome: protocol.OutcomeAgentFault, Detail: clip(err.Error())}, false)
 	}
+}
+
+// set does all that a task needs before it runs by itself, or all of it. It returns the command's process, or what is to be run in a container, or
+// nothing if the task is over.
+func (a *Agent) set(ctx context.Context, t *task) (process *executor.Task, box *protocol.Run) {
+	m, failed := a.begin(t)
+	defer a.hands.take(beginning, t.id)() // after that it is begun once, whatever happens
+	switch {
+	case failed != nil:
+	case m.Spec.File != nil:
+		a.writeFile(ctx, t, &m)
+	case inContainer(&m.Spec):
+		return nil, &m
+	case m.Spec.DryRun:
+		failed = a.check(ctx, t, &m)
+	default:
+		process, failed = a.launch(ctx, t, &m)
+	}
+	if failed != nil {
+		a.end(t, *failed, false)
+	}
+	return process, nil
 }
 
 // over notes how a command ended.
