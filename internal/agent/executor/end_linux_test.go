@@ -36,8 +36,8 @@ var tracking = map[string]func(testing.TB, Spec) Spec{
 	"no group": withoutCgroup,
 }
 
-// TestTimeout ends commands whose time is up. All run at once, because most of it is waiting.
-func TestTimeout(t *testing.T) {
+// TestTimeoutEndsWholeTree ends commands whose time is up. All run at once, because most of it is waiting.
+func TestTimeoutEndsWholeTree(t *testing.T) {
 	t.Parallel()
 	const timeout, grace = 1500 * time.Millisecond, 300 * time.Millisecond
 	tasks := make(map[string]*Task)
@@ -89,8 +89,8 @@ func TestTimeoutDefaults(t *testing.T) {
 	noMembers(t, task)
 }
 
-// TestTimeoutProcess ends the script's own process only.
-func TestTimeoutProcess(t *testing.T) {
+// TestTimeoutEndsProcessOnly ends the script's own process only.
+func TestTimeoutEndsProcessOnly(t *testing.T) {
 	t.Parallel()
 	spec := shell("trap '' TERM; sleep 300 & echo $!; while :; do sleep 0.01; done")
 	spec.Timeout, spec.TimeoutGrace = 300*time.Millisecond, -1
@@ -177,9 +177,9 @@ func stop(t *testing.T, task *Task, tree bool) {
 	}
 }
 
-// TestBackground leaves children behind that hold the output open: the result does not wait for them, and they can go
+// TestChildKeepsOutputOpen leaves children behind that hold the output open: the result does not wait for them, and they can go
 // on printing.
-func TestBackground(t *testing.T) {
+func TestChildKeepsOutputOpen(t *testing.T) {
 	t.Parallel()
 	t.Run("silent", func(t *testing.T) {
 		t.Parallel()
@@ -239,8 +239,8 @@ func TestBackground(t *testing.T) {
 	})
 }
 
-// TestSurvives starts a task from a process that ends at once, and takes it up from here.
-func TestSurvives(t *testing.T) {
+// TestSurvivesItsStarter starts a task from a process that ends at once, and takes it up from here.
+func TestSurvivesItsStarter(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "task")
 	gate := fifo(t)
@@ -517,8 +517,8 @@ func TestReaps(t *testing.T) {
 	wait(t, task)
 }
 
-// TestBigOutput checks the supervisor's memory and the totals.
-func TestBigOutput(t *testing.T) {
+// TestBigOutputInConstantMemory checks the supervisor's memory and the totals.
+func TestBigOutputInConstantMemory(t *testing.T) {
 	t.Parallel()
 	const each = 150_000_000
 	gate := fifo(t)

@@ -397,8 +397,8 @@ func TestUser(t *testing.T) {
 	})
 }
 
-// TestNoExec runs a script from a file system that allows no execution.
-func TestNoExec(t *testing.T) {
+// TestNoExecMount runs a script from a file system that allows no execution.
+func TestNoExecMount(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, "size=1m", unix.MS_NOEXEC)
 	task, err := Start(t.Context(), shell("#!/bin/sh\necho ran"), filepath.Join(dir, "task"), self(t))
@@ -411,16 +411,16 @@ func TestNoExec(t *testing.T) {
 	}
 }
 
-// TestReadOnly cannot even begin.
-func TestReadOnly(t *testing.T) {
+// TestReadOnlyFileSystem cannot even begin.
+func TestReadOnlyFileSystem(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, "size=1m", unix.MS_RDONLY)
 	_, err := Start(t.Context(), shell("true"), filepath.Join(dir, "task"), self(t))
 	wantReason(t, "read-only", err, ReadOnlyFS)
 }
 
-// TestFullDisk fills the disk before and while a command runs.
-func TestFullDisk(t *testing.T) {
+// TestNoSpaceNamesBytesAndInodes fills the disk before and while a command runs.
+func TestNoSpaceNamesBytesAndInodes(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, "size=1m", 0)
 	filler := filepath.Join(dir, "filler")
