@@ -44,8 +44,14 @@ func TestEnroll(t *testing.T) {
 		t.Error(list)
 	}
 	for _, args := range [][]string{
-		{"enroll", "extra"}, {"enroll", "revoke"}, {"enroll", "--tag", "novalue"}, {"enroll", "--tag", "a=1", "--tag", "a=2"}, {"enroll", "--limit", "0"},
-		{"enroll", "--valid", "1ms"}, {"enroll", "--url", "http://errand.example.com"}, {"enroll", "--url", "https://user:secret@errand.example.com"},
+		{"enroll", "extra"},
+		{"enroll", "revoke"},
+		{"enroll", "--tag", "novalue"},
+		{"enroll", "--tag", "a=1", "--tag", "a=2"},
+		{"enroll", "--limit", "0"},
+		{"enroll", "--valid", "1ms"},
+		{"enroll", "--url", "http://errand.example.com"},
+		{"enroll", "--url", "https://user:secret@errand.example.com"},
 		{"enroll", "--url", "nonsense"},
 	} {
 		if _, code := s.run(args...); code != int(exitUsage) {
@@ -94,7 +100,7 @@ func TestInstallLine(t *testing.T) {
 			fake := "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$SEEN\"\nfor a; do case $a in /*) cat \"$a\" >>\"$SEEN\" ;; --ca*=*) cat \"${a#*=}\" >>\"$SEEN\" ;; esac; done\n" +
 				"echo 'env | grep ^ERRAND_ | sort'\nexit \"$FAIL\"\n"
 			for file, text := range map[string]string{tool: fake, "sudo": "#!/bin/sh\nexec env -i PATH=\"$PATH\" \"$@\"\n"} {
-				if err := os.WriteFile(filepath.Join(bin, file), []byte(text), 0o700); err != nil { //nolint:gosec // programs
+				if err := os.WriteFile(filepath.Join(bin, file), []byte(text), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -72,7 +72,7 @@ var packages struct {
 func packed(t *testing.T) string {
 	t.Helper()
 	packages.once.Do(func() {
-		dir, err := os.MkdirTemp("", "errand-packages-")
+		dir, err := os.MkdirTemp("", "errand-packages-") //nolint:usetesting // it outlives the test that comes first
 		if err != nil {
 			t.Fatal(err)
 		}

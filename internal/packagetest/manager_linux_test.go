@@ -298,7 +298,7 @@ func (u unit) surroundings() (env []string, cred *syscall.Credential, err error)
 	}
 	for _, name := range u.set["EnvironmentFile"] {
 		text, err := os.ReadFile(strings.TrimPrefix(name, "-"))
-		if err != nil && !(strings.HasPrefix(name, "-") && os.IsNotExist(err)) {
+		if optional := strings.HasPrefix(name, "-"); err != nil && (!optional || !os.IsNotExist(err)) {
 			return nil, nil, err
 		}
 		for line := range strings.Lines(string(text)) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,24 +64,27 @@ func (s *site) line(args string) string {
 	return made.Command
 }
 
-// node waits until a node is there with an agent of a version, and returns its id.
-func (s *site) node(version string) (id string) {
+// assistant is what the server says about a node.
+type assistant struct {
+	InstanceID            string `json:"InstanceId"`
+	CloudAssistantStatus  string
+	CloudAssistantVersion string
+}
+
+// node waits until a node is there with an agent of a version, the only one besides those that are named, and returns its id.
+func (s *site) node(version string, besides ...string) (id string) {
 	s.t.Helper()
 	stacktest.Eventually(s.t, late, func() error {
 		var answer struct {
 			Set struct {
-				Status []struct {
-					InstanceID            string `json:"InstanceId"`
-					CloudAssistantStatus  string
-					CloudAssistantVersion string
-				} `json:"InstanceCloudAssistantStatus"`
+				Status []assistant `json:"InstanceCloudAssistantStatus"`
 			} `json:"InstanceCloudAssistantStatusSet"`
 		}
 		err := s.client.Call(s.t.Context(), "DescribeCloudAssistantStatus", url.Values{}, &answer)
 		if err != nil {
 			return err
 		}
-		list := answer.Set.Status
+		list := slices.DeleteFunc(answer.Set.Status, func(a assistant) bool { return slices.Contains(besides, a.InstanceID) })
 		if len(list) != 1 || list[0].CloudAssistantStatus != "true" || list[0].CloudAssistantVersion != version {
 			return fmt.Errorf("want version %s: %+v", version, list)
 		}
@@ -249,7 +253,7 @@ func TestPackageLife(t *testing.T) {
 	s.begin(node, "purge")
 	s.run("dpkg -P errand-agent")
 	s.gone()
-	if out := s.run("ls /etc/errand; ls -d /var/lib/errand-agent* 2>/dev/null || true"); out != "ca.pem\nserver.env\ntls\n" && out != "server.env\ntls\n" {
+	if out := s.run("ls /etc/errand; ls -d /var/lib/errand-agent* 2>/dev/null || true"); out != "server.env\ntls\n" {
 		t.Errorf("left after the purge: %s", out)
 	}
 	s.run("dpkg -P errand-server")
@@ -262,7 +266,7 @@ func TestPackageLife(t *testing.T) {
 func TestOtherForms(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	line := s.line("--wget --limit 2")
+	line := s.line("--wget --limit 2 --name-prefix web")
 	tar := strings.Replace(line, "| $(command -v sudo) sh", "| ERRAND_FORMAT=tar sh", 1)
 	s.run(tar)
 	node := s.node(first)
@@ -289,13 +293,19 @@ func TestOtherForms(t *testing.T) {
 		t.Error("--purge leaves data")
 	}
 
-	// An image: the code is kept for the first start, which is not this one.
+	// An image: the code is kept for the first start, which is not this one, and is gone after it.
 	s.run(strings.Replace(line, "| $(command -v sudo) sh", "| ERRAND_FORMAT=tar sh -s -- --prepare", 1))
 	s.gone()
 	if out := s.run("stat -c %a /etc/errand/enroll.env"); out != "600\n" {
 		t.Errorf("enroll.env: %s", out)
 	}
+	s.run("systemctl start errand-agent")
+	if s.exists("/etc/errand/enroll.env") {
+		t.Error("the code stays after the first start")
+	}
+	s.begin(s.node(second, node), "image")
 	s.run(script + "--purge")
+	s.gone()
 
 	// A package that is not what the server announced is not installed.
 	s.run("echo x >>/srv/offered/errand-agent_" + first + "_*.deb")
