@@ -331,6 +331,27 @@ func TestSupervisorKilled(t *testing.T) {
 	}
 }
 
+// TestSupervisorKilledWhileStarting has a supervisor that is killed after it has started the command and before it could say so. That the
+// command never ran would be a lie.
+func TestSupervisorKilledWhileStarting(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ran, killed := filepath.Join(dir, "ran"), filepath.Join(dir, "killed")
+	if err := os.WriteFile(killed, []byte("#!/bin/sh\necho x >>"+ran+"\nkill -9 $$\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	task, err := Start(t.Context(), shell("true"), filepath.Join(dir, "task"), killed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit := wait(t, task); exit.Cause != SupervisorKilled || !exit.StartedAt.IsZero() {
+		t.Errorf("%+v", exit)
+	}
+	if _, err := os.Stat(ran); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSupervisorKilledBare needs the control group to find a command without the task's variable.
 func TestSupervisorKilledBare(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,8 @@ func supervisorEnviron() []string { return []string{"GOMAXPROCS=1", "GOGC=25"} }
 // SuperviseArg. It returns when the command is running. The folder dir must be empty or not exist; ErrExists means that it was used before.
 //
 // A *StartError, possibly wrapped, means that the command's author, this machine or its disk is to blame. After any
-// error, the end of ctx included, nothing is running and the folder is gone again (but for ErrExists).
+// error, the end of ctx included, nothing is running and the folder is gone again (but for ErrExists). A supervisor that is killed
+// meanwhile is no error: Wait tells.
 func Start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
 	t, err := start(ctx, spec, dir, selfExe)
 	if err != nil {
@@ -89,7 +90,11 @@ func (t *Task) launch(ctx context.Context, selfExe string) error {
 	if !errors.Is(err, io.EOF) {
 		_ = unix.Kill(child.pid, unix.SIGKILL) // cannot be another process: it was not waited for
 	}
-	child.reap()
+	if status := child.reap(); errors.Is(err, io.EOF) && status.Signaled() {
+		// Killed by somebody, perhaps after it had started the command: nobody may say that it never ran. Wait makes up the record.
+		t.state = readState(t.dir)
+		return nil
+	}
 	return errors.Join(fmt.Errorf("supervisor did not start the command: %w", err), killOrphans(t.plan, readState(t.dir)))
 }
 
@@ -131,9 +136,9 @@ func spawn(dir, selfExe string) (c child, ready *os.File, err error) {
 
 // reap waits for the supervisor's end, which may come long after the result when the command left a daemon behind. It
 // occupies a thread only before Linux 5.4, which cannot poll for the end of a process.
-func (c child) reap() {
+func (c child) reap() (status unix.WaitStatus) {
 	wait := func(options int) bool {
-		pid, err := unix.Wait4(c.pid, nil, options, nil)
+		pid, err := unix.Wait4(c.pid, &status, options, nil)
 		return pid == c.pid || err != nil && !errors.Is(err, unix.EINTR)
 	}
 	if c.pidfd >= 0 && unix.SetNonblock(c.pidfd, true) == nil {
@@ -142,12 +147,13 @@ func (c child) reap() {
 		if conn, err := f.SyscallConn(); err == nil {
 			err = conn.Read(func(uintptr) bool { return wait(unix.WNOHANG) })
 			if err == nil {
-				return
+				return status
 			}
 		}
 	}
 	for !wait(0) {
 	}
+	return status
 }
 
 // readByte waits for a byte, for io.EOF when the last writer is gone, or for the end of ctx.
