@@ -21,12 +21,12 @@ func (v *Invocation) Deadline(t *Task) time.Time {
 		return time.Time{} // its node has it and starts it when there is room
 	case t.State == Stopping:
 		at := t.StopAskedAt.Add(SilenceGrace)
-		if end := t.StartedAt.Add(v.Timeout + SilenceGrace); !t.StartedAt.IsZero() && end.After(at) {
+		if end := t.runsSince().Add(v.Timeout + SilenceGrace); !t.StartedAt.IsZero() && end.After(at) {
 			at = end
 		}
 		return at
 	case t.State == Running && v.Timeout > 0:
-		return t.StartedAt.Add(v.Timeout + SilenceGrace)
+		return t.runsSince().Add(v.Timeout + SilenceGrace)
 	case t.State.Waiting() && !t.ReceivedAt.IsZero():
 		return v.deliverBy().Add(SilenceGrace) // the node gives up by itself first
 	case t.State.Waiting():
@@ -34,6 +34,15 @@ func (v *Invocation) Deadline(t *Task) time.Time {
 	default:
 		return time.Time{}
 	}
+}
+
+// runsSince is when its node first said that the task runs. StartedAt is when that was so by the node's clock, which may be days off: a
+// command that runs would be given up, and stopped, or one that is lost never missed.
+func (t *Task) runsSince() time.Time {
+	if t.ReceivedAt.IsZero() {
+		return t.StartedAt
+	}
+	return t.ReceivedAt
 }
 
 // TTL is how long from now a node may still start a task of this invocation.

@@ -157,7 +157,7 @@ type Task struct {
 
 	Tries       int       // times it was handed to the bus
 	SentAt      time.Time // last time it was handed to the bus
-	ReceivedAt  time.Time // the node said it has the task written down
+	ReceivedAt  time.Time // the node said it has the task written down or, since then, that it runs
 	StartedAt   time.Time // process started, by the node's clock
 	EndedAt     time.Time // process ended, by the node's clock; or when it was given up
 	StopAskedAt time.Time

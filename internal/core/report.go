@@ -255,7 +255,7 @@ func (t *Task) start(at, now time.Time) bool {
 	if !t.State.Waiting() || !t.reach(Running, NoCause, now) {
 		return false
 	}
-	t.StartedAt = at
+	t.StartedAt, t.ReceivedAt = at, now
 	if at.IsZero() {
 		t.StartedAt = now
 	}

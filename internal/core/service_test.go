@@ -172,6 +172,33 @@ func TestLongOutput(t *testing.T) {
 	}
 }
 
+// TestSilenceWithAWrongClock does not go by when a node says that a command began: its clock may be days off.
+func TestSilenceWithAWrongClock(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {
+		s := scene.New(t)
+		n := s.Node("n")
+		s.Online(n)
+		spec := order("n")
+		spec.Timeout = 10 * time.Minute
+		v := run(t, s, spec)
+		s.Advance(5 * time.Second)
+		s.Report(v.ID, n, core.Report{Kind: core.ReportStarted, At: s.Now().Add(wrong)})
+		for _, step := range []struct {
+			after time.Duration
+			want  core.State
+		}{{10*time.Minute + 59*time.Second, core.Running}, {time.Second, core.Lost}} {
+			s.Advance(step.after)
+			if _, err := s.Service.Expire(t.Context(), &v, []core.TaskID{{Invocation: v.ID}}); err != nil {
+				t.Fatal(err)
+			}
+			if got := state(t, s, v, n); got.State != step.want {
+				t.Errorf("clock wrong by %v, %v later: %s, want %s", wrong, step.after, got.State, step.want)
+			}
+		}
+	}
+}
+
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	s := scene.New(t)

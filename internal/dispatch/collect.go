@@ -178,12 +178,14 @@ func (d *Dispatcher) note(batch []core.Report, answers []core.Answer) {
 		if t == nil || t.Node != r.Node || !r.Due.IsZero() {
 			continue // runs of a standing task become known by their own events
 		}
-		t.ReceivedAt = now
+		if t.ReceivedAt.IsZero() {
+			t.ReceivedAt = now
+		}
 		if t.State.Waiting() && r.Kind == core.ReportPlanned {
 			t.State = core.Scheduled
 		}
 		if t.State.Waiting() && (r.Kind == core.ReportStarted || r.Kind == core.ReportOutput) {
-			t.State, t.StartedAt = core.Running, now
+			t.State, t.StartedAt, t.ReceivedAt = core.Running, now, now
 		}
 	}
 	for _, a := range answers {
