@@ -221,11 +221,12 @@ type Window struct {
 // Size is the most bytes the window shows.
 func (w Window) Size() int { return w.Head + w.Tail }
 
-// Cut applies the window to bytes of which head holds the beginning and tail the end; total is the length of the whole. It returns what is
-// shown and how many bytes are not.
+// Cut applies the window to bytes of which head holds the beginning and tail the end; total is the length of the whole. A head that is shorter
+// than the window is all that is kept. It returns what is shown and how many bytes are not.
 func (w Window) Cut(head, tail []byte, total uint64) (shown []byte, dropped uint64) {
-	if total <= uint64(len(head)) && total <= uint64(w.Size()) {
-		return head[:total], 0
+	if len(head) < w.Size() || total <= uint64(w.Size()) {
+		shown = head[:min(uint64(len(head)), total)]
+		return shown, total - uint64(len(shown))
 	}
 	head = head[:min(len(head), w.Head)]
 	tail = tail[max(0, len(tail)-w.Tail):]

@@ -43,6 +43,18 @@ func TestWindowCut(t *testing.T) {
 	}
 }
 
+// TestWindowCutOfWhatIsKept shows an output of which less was kept than printed, on a full disk for example, once and not from both ends.
+func TestWindowCutOfWhatIsKept(t *testing.T) {
+	t.Parallel()
+	kept := []byte("1\n2\n4\n")
+	for _, total := range []uint64{6, 8, 100_000} {
+		shown, dropped := Window{Head: 6000, Tail: 18576, Text: true}.Cut(kept, kept, total)
+		if string(shown) != string(kept) || dropped != total-6 {
+			t.Errorf("%d printed: %q, %d dropped", total, shown, dropped)
+		}
+	}
+}
+
 func TestWindowKeepsCharacters(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
