@@ -43,6 +43,7 @@ func (s *Service) occurrences(ctx context.Context, reports []Report) (map[Name]*
 		runs  = map[Name]*occurrence{}
 		errs  []error
 		asked = map[claimedRun]bool{}
+		aside = map[NodeKey]int{}
 	)
 	for i := range reports {
 		r := &reports[i]
@@ -59,7 +60,9 @@ func (s *Service) occurrences(ctx context.Context, reports []Report) (map[Name]*
 			defer mu.Unlock()
 			switch {
 			case errors.Is(err, ErrNotFound), errors.Is(err, errNoRun):
-				s.log.Warn("run set aside", "task", r.Task, "node", r.Node, "due", r.Due, "error", err)
+				if aside[r.Node]++; aside[r.Node] == 1 { // a node that makes up runs makes up many
+					s.log.Warn("run set aside", "task", r.Task, "node", r.Node, "due", r.Due, "error", err)
+				}
 			case err != nil:
 				errs = append(errs, err)
 			case runs[r.name()] == nil || o.fresh:

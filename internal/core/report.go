@@ -67,6 +67,23 @@ type Name struct {
 // Outputs up to inlineOutput bytes stay with the task's row; longer ones are cut into segments in the blob store.
 const inlineOutput = 32 << 10
 
+// What is kept of one task's output. A node keeps 64 MiB itself, which it sends in pieces of up to 256 KiB, so that one that means well stays far
+// below; what a node sends beyond is taken and dropped.
+const (
+	maxKept     = 256 << 20
+	maxSegments = 8192
+)
+
+// over reports whether no more output of the task is kept.
+func (o *Output) over() bool { return len(o.Segments) >= maxSegments || o.kept() >= maxKept }
+
+func (o *Output) kept() (n uint64) {
+	for i := range o.Segments {
+		n += o.Segments[i].Len
+	}
+	return n + uint64(len(o.Recent.Data))
+}
+
 // Report takes what nodes say, commits it and returns an answer for each task that awaits one. Reports may be late, repeated or out of order:
 // the state table and the positions of output make each of them harmless.
 func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error) {
@@ -201,6 +218,10 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		return t.start(r.At, now)
 	case ReportOutput:
 		changed = t.start(time.Time{}, now)
+		if t.Output.over() {
+			o.answer, o.have = true, max(t.Output.Have(), r.Chunk.End())
+			return changed
+		}
 		taken, full := t.take(r.Chunk, stored)
 		if full {
 			o.spill = r
@@ -212,13 +233,16 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		o.answer, o.have = true, t.Output.Have()
 		return changed || taken
 	case ReportEnded:
+		if t.Output.over() {
+			r.Chunk = Chunk{}
+		}
 		taken, full := t.take(r.Chunk, stored)
 		if full {
 			o.spill = r
 			return false
 		}
 		o.answer, o.have = true, t.Output.Have()
-		if r.End > o.have {
+		if r.End > o.have && !t.Output.over() {
 			return taken // the rest of the output has to come first
 		}
 		o.final = true
@@ -360,7 +384,7 @@ func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now t
 // storeSegments puts what the row holds and the new part of c into the blob store, if c is new and together they are too long for the row.
 func (s *Service) storeSegments(ctx context.Context, id TaskID, c Chunk) (*segments, error) {
 	rows, _, err := s.store.ListTasks(ctx, TaskFilter{IDs: []TaskID{id}, Output: true}, Page{Limit: 1})
-	if err != nil || len(rows) == 0 {
+	if err != nil || len(rows) == 0 || rows[0].Output.over() {
 		return nil, err
 	}
 	recent, have := rows[0].Output.Recent, rows[0].Output.Have()

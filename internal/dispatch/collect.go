@@ -23,12 +23,20 @@ const (
 // Receive takes one message of a node. It decodes and queues; nothing here waits.
 func (d *Dispatcher) Receive(key int64, msg []byte) {
 	node := core.NodeKey(key)
+	if ok, e := d.meter.message(node, len(msg), d.now()); !ok {
+		d.over(e)
+		return
+	}
 	kind, err := protocol.KindOf(msg)
 	if err == nil {
 		err = d.receive(node, kind, msg)
 	}
 	if err != nil {
 		d.metrics.Reports.WithLabelValues("malformed").Inc()
+		if ok, e := d.meter.fault(node, d.now()); !ok {
+			d.over(e)
+			return
+		}
 		d.log.Warn("message from node set aside", "node", node, "error", err)
 		return
 	}
@@ -41,6 +49,10 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		m, err := protocol.DecodeHello(msg)
 		if err != nil {
 			return err
+		}
+		if ok, e := d.meter.hello(node, d.now()); !ok {
+			d.over(e)
+			return nil
 		}
 		d.count("hello")
 		d.clock(node, m.Clock)
@@ -118,12 +130,19 @@ func (d *Dispatcher) count(kind string) { d.metrics.Reports.WithLabelValues(kind
 
 // queue puts a report into its lane. A task always has the same bulk lane, so that its pieces stay in order.
 func (d *Dispatcher) queue(r core.Report) {
-	if len(r.Chunk.Data) < bulkSize {
-		d.admit(d.small.put(r))
+	if !d.shares.claim(&r) {
+		d.admit(false)
 		return
 	}
-	lane := (uint64(r.Task.Invocation) + uint64(r.Task.Index)) % bulkLanes
-	d.admit(d.bulk[lane].put(r))
+	lane := d.small
+	if len(r.Chunk.Data) >= bulkSize {
+		lane = d.bulk[(uint64(r.Task.Invocation)+uint64(r.Task.Index))%bulkLanes]
+	}
+	room := lane.put(r)
+	if !room {
+		d.shares.release([]core.Report{r})
+	}
+	d.admit(room)
 }
 
 // admit counts what found no room.
@@ -140,6 +159,7 @@ func (d *Dispatcher) collect(ctx context.Context, lane *queue[core.Report]) erro
 		if batch == nil {
 			return nil
 		}
+		d.shares.release(batch)
 		start := d.now()
 		answers, err := d.svc.Report(ctx, batch)
 		if err != nil {

@@ -26,6 +26,8 @@ type Config struct {
 	Service *core.Service
 	Feed    *core.Feed
 	Bus     Sender
+	// Kick ends the connection of a node; nil leaves nodes connected whatever they send.
+	Kick    func(node int64) error
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
@@ -61,6 +63,11 @@ type Dispatcher struct {
 	tidyAfter time.Duration
 	shorten   func(time.Duration) time.Duration
 
+	kick     func(node int64) error
+	meter    *meter
+	shares   *shares
+	excesses chan excess
+
 	events *queue[core.Event]
 	alarm  chan struct{} // a schedule may fire sooner than repeat expects
 	hellos *queue[hello]
@@ -90,10 +97,14 @@ const (
 func New(c Config) *Dispatcher {
 	d := &Dispatcher{
 		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill, uploader: c.Uploader, names: c.Names,
+		kick: c.Kick, meter: &meter{nodes: map[core.NodeKey]*usage{}}, shares: &shares{waiting: map[core.NodeKey]int{}}, excesses: make(chan excess, 64),
 		keep: c.Keep, tidyAfter: c.TidyAfter, shorten: c.Shorten,
 		events: newQueue[core.Event](0), hellos: newQueue[hello](maxHellos), small: newQueue[core.Report](maxReports),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
 		done: make(chan error, 1), alarm: make(chan struct{}, 1),
+	}
+	if d.kick == nil {
+		d.kick = func(int64) error { return nil }
 	}
 	for i := range d.bulk {
 		d.bulk[i] = newQueue[core.Report](maxBulk)
@@ -119,7 +130,7 @@ func (d *Dispatcher) Start(ctx context.Context) error {
 	}
 	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	loops := []func(context.Context) error{
-		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload,
+		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload, d.evict,
 		func(ctx context.Context) error { return d.collect(ctx, d.small) },
 	}
 	for _, lane := range d.bulk {

@@ -265,15 +265,15 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestFlood lets a node say more than there is room for: memory stays bounded, and what was dropped is taken when it is repeated.
+// TestFlood lets nodes together say more than there is room for: memory stays bounded, and what was dropped is taken when it is repeated.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	n := r.scene.Node("n")
 	r.scene.Online(n)
 	v := r.run("n")
-	for range maxReports + 10 {
-		r.say(n, &protocol.Received{Task: protocol.Task{Invocation: 1}})
+	for i := range maxReports + 10 {
+		r.say(core.Node{Key: core.NodeKey(100 + i/1000)}, &protocol.Received{Task: protocol.Task{Invocation: 1}})
 	}
 	end := &protocol.Finished{Task: wireTask(core.TaskID{Invocation: v.ID}), Outcome: protocol.OutcomeExited}
 	r.say(n, end)

@@ -116,7 +116,7 @@ func (s *Server) openCore(ctx context.Context) error {
 		"errand_tasks_open":      {Help: "Tasks that have not ended.", Read: func() float64 { return float64(s.disp.Open()) }},
 	})
 	s.disp = dispatch.New(dispatch.Config{
-		Service: s.Service, Feed: s.feed, Bus: sender{s}, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
+		Service: s.Service, Feed: s.feed, Bus: sender{s}, Kick: func(node int64) error { return s.broker.Kick(node) }, Now: c.Now, Log: c.Log, Metrics: s.metrics, Fill: fills(),
 		Uploader: uploader, Names: objectNames(),
 		Keep:      core.Retention{Age: time.Duration(c.RetainDays) * 24 * time.Hour, Invocations: c.RetainInvocations},
 		TidyAfter: rand.N(dispatch.TidyEvery),                                   //nolint:gosec // servers that start together spread out

@@ -39,6 +39,8 @@ type Config struct {
 	// Silence is how long a connected node may leave a Probe unanswered before another process with its key may take its place; 0 means
 	// DefaultSilence.
 	Silence time.Duration
+	// Guard is how often is looked at what connections do; 0 means every ten seconds.
+	Guard time.Duration
 }
 
 // Broker is a running NATS server.
@@ -50,11 +52,17 @@ type Broker struct {
 	watch  *nats.Conn
 	config Config
 
+	stopGuard context.CancelFunc
+	guarded   sync.WaitGroup
+
 	mu       sync.Mutex
 	links    map[int64]*link  // by node key
 	nodes    map[uint64]int64 // node keys by connection
 	deciding map[int64]bool   // which of two processes with this key may stay
 }
+
+// maxPending is how many bytes may wait in the broker for one connection to take them. Who is slower is disconnected.
+const maxPending = 64 << 20
 
 // Start runs a broker.
 func Start(c Config) (*Broker, error) {
@@ -72,19 +80,22 @@ func Start(c Config) (*Broker, error) {
 	if c.Silence == 0 {
 		c.Silence = DefaultSilence
 	}
+	if c.Guard == 0 {
+		c.Guard = guardEvery
+	}
 	b := &Broker{config: c, secret: secret(), links: map[int64]*link{}, nodes: map[uint64]int64{}, deciding: map[int64]bool{}}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "errand", Host: host, Port: port, NoSigs: true, NoLog: false,
 		TLS: true, TLSConfig: c.TLS, TLSTimeout: 10, AuthTimeout: 15,
 		AlwaysEnableNonce: true, CustomClientAuthentication: b,
 		Accounts: []*server.Account{server.NewAccount("NODES"), server.NewAccount("SYSTEM")}, SystemAccount: "SYSTEM",
-		MaxPayload: protocol.MaxMessage, MaxControlLine: 1024, MaxSubs: 64,
+		MaxPayload: protocol.MaxMessage, MaxControlLine: 1024, MaxSubs: maxSubs, MaxPending: maxPending,
 		PingInterval: 30 * time.Second, MaxPingsOut: 2, WriteDeadline: 10 * time.Second,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	ns.SetLoggerV2(logger{c.Log}, false, false, false)
+	ns.SetLoggerV2(&logger{log: c.Log}, false, false, false)
 	b.ns = ns
 	// The server works on copies of the accounts it was given.
 	var nodesErr, systemErr error
@@ -102,6 +113,9 @@ func Start(c Config) (*Broker, error) {
 		ns.Shutdown()
 		return nil, err
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	b.stopGuard = stop
+	b.guarded.Go(func() { b.guard(ctx) })
 	return b, nil
 }
 
@@ -127,6 +141,8 @@ func (b *Broker) Kick(key int64) error {
 
 // Stop ends all connections and the broker.
 func (b *Broker) Stop() {
+	b.stopGuard()
+	b.guarded.Wait()
 	b.watch.Close()
 	b.ns.Shutdown()
 	b.ns.WaitForShutdown()
@@ -223,13 +239,3 @@ func secret() string {
 	_, _ = rand.Read(s[:]) // never fails: crypto/rand aborts the process instead
 	return base64.RawURLEncoding.EncodeToString(s[:])
 }
-
-// logger passes the broker's words on.
-type logger struct{ log *slog.Logger }
-
-func (l logger) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l logger) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l logger) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
-func (l logger) Errorf(format string, v ...any)  { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l logger) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l logger) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
