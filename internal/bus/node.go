@@ -53,24 +53,15 @@ var ErrOffline = errors.New("not connected")
 
 // Dial starts to connect and returns at once; the connection is made and kept in the background until Close.
 func Dial(c NodeConfig) (*Node, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(c.CA) {
-		return nil, errors.New("the server's CA certificate cannot be read")
+	common, err := options(c)
+	if err != nil {
+		return nil, err
 	}
 	connected := func(nc *nats.Conn) {
 		c.Log.Info("connected", "url", nc.ConnectedUrlRedacted())
 		c.Connected()
 	}
-	nc, err := nats.Connect("",
-		servers(c.URLs),
-		through(c.Dial),
-		nats.Timeout(connectTimeout),
-		nats.Name(c.Introduce.String()),
-		nats.Nkey(c.PublicKey, c.Sign),
-		nats.Secure(&tls.Config{
-			RootCAs: roots, ServerName: ServerName, MinVersion: tls.VersionTLS13,
-			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
-		}),
+	nc, err := nats.Connect("", append(common,
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
@@ -90,7 +81,7 @@ func Dial(c NodeConfig) (*Node, error) {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.Log.Warn("bus", "error", err) }),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", c.URLs, err)
 	}
@@ -106,6 +97,39 @@ func Dial(c NodeConfig) (*Node, error) {
 		}
 	}
 	return n, nil
+}
+
+// Knock connects once, in the way of Dial, and ends the connection when it is known that the server takes the key.
+func Knock(c NodeConfig) error {
+	common, err := options(c)
+	if err != nil {
+		return err
+	}
+	nc, err := nats.Connect("", append(common, nats.NoReconnect())...)
+	if err != nil {
+		return fmt.Errorf("connect to %v: %w", c.URLs, err)
+	}
+	nc.Close()
+	return nil
+}
+
+// options are those of every connection of a node.
+func options(c NodeConfig) ([]nats.Option, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(c.CA) {
+		return nil, errors.New("the server's CA certificate cannot be read")
+	}
+	return []nats.Option{
+		servers(c.URLs),
+		through(c.Dial),
+		nats.Timeout(connectTimeout),
+		nats.Name(c.Introduce.String()),
+		nats.Nkey(c.PublicKey, c.Sign),
+		nats.Secure(&tls.Config{
+			RootCAs: roots, ServerName: ServerName, MinVersion: tls.VersionTLS13,
+			CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+		}),
+	}, nil
 }
 
 func servers(urls []string) nats.Option {

@@ -64,6 +64,29 @@ func (i *installation) ask(command string, args ...string) (code int, stdout, st
 	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }
 
+// examine has the doctor look at the agent, who finds nothing wrong with the network and has something to say about the bus.
+func (i *installation) examine(bus string, args ...string) {
+	i.t.Helper()
+	_, out, stderr := i.ask("doctor", append(args, "-o", "json")...)
+	var found []struct{ Check, Grade, Says string }
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
+		i.t.Fatalf("%v: %s%s", err, out, stderr)
+	}
+	says := map[string]string{}
+	for _, f := range found {
+		says[f.Check] = f.Says
+		if f.Grade == "FAIL" {
+			i.t.Errorf("%+v", f)
+		}
+	}
+	if says["bus"] != bus || !strings.Contains(says["server TLS"], "door.test") || !strings.Contains(says["server proxy"], "set by ALL_PROXY") {
+		i.t.Errorf("the doctor says %v", says)
+	}
+	if strings.Contains(out, "sesame") {
+		i.t.Errorf("the doctor tells the password: %s", out)
+	}
+}
+
 func (i *installation) status() (s agent.Status, code int) {
 	i.t.Helper()
 	code, out, _ := i.ask("status", "-o", "json")
@@ -122,6 +145,7 @@ func throughProxy(t *testing.T, scheme string, proxy *reachtest.Proxy) {
 	if s, code := i.status(); code != 0 || !s.Connected || !strings.Contains(s.Bus, "bus.test:8471") || s.NodeID != "i-node" {
 		t.Errorf("status %d: %+v", code, s)
 	}
+	i.examine("the running agent is connected to tls://bus.test:8471", i.agentArgs...)
 	proxy.Down()
 	Eventually(t, late, func() error {
 		if s, code := i.status(); code != 1 || s.Connected {
@@ -133,6 +157,7 @@ func throughProxy(t *testing.T, scheme string, proxy *reachtest.Proxy) {
 	proxy.Up()
 	i.await(id, "Success")
 	i.kill(i.agent)
+	i.examine("the server takes the key of node i-node", i.agentArgs...)
 	if code, _, stderr := i.ask("status"); code != 3 || !strings.Contains(stderr, "no agent is running") {
 		t.Errorf("without an agent: %d, %s", code, stderr)
 	}

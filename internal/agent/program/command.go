@@ -30,6 +30,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"status", "Tell how the agent on this machine is", status},
+		{"doctor", "Look for what is wrong on this machine and on the way to the server", examine},
 		{"metrics", "Print its numbers for Prometheus", metrics},
 		{"enroll", "Make this machine a node and end", enrollOnly},
 		{"end-commands", "End all commands before the agent is removed", endCommands},
