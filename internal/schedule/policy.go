@@ -72,7 +72,7 @@ const catchUp = "catch-up:"
 
 // String is the word that [ParseMissed] reads.
 func (m Missed) String() string {
-	switch m {
+	switch m { //nolint:exhaustive // only these have words
 	case SkipMissed:
 		return "skip"
 	case RunOnce:
