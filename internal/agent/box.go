@@ -3,6 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"errand/internal/agent/container"
@@ -63,15 +67,28 @@ func (a *Agent) boxedResult(ctx context.Context, t *task, m *protocol.Run) proto
 	if err != nil {
 		return unwritten(t.id, err)
 	}
+	if spec.Hidden {
+		out.Mask(spec.Env)
+	}
 	exit := executor.Exit{StartedAt: a.cfg.Clock().Wall}
 	box, err := a.cfg.enter(starting, ref, &container.Exec{
-		Script: executor.NormalizeScript(spec.Script, spec.KeepCRLF), User: spec.User, WorkDir: spec.WorkDir,
+		Script: boxedScript(spec), User: spec.User, WorkDir: spec.WorkDir,
 		Stdout: out.Writer(executor.Stdout), Stderr: out.Writer(executor.Stderr),
 	})
 	if err != nil {
 		return unboxed(t.id, err)
 	}
 	return a.follow(ctx, t, box, out, spec, exit)
+}
+
+// boxedScript is what the shell in a container reads. Not every runtime can set variables, so the script does.
+func boxedScript(spec executor.Spec) []byte {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(spec.Env[name], "'", `'\''`))
+	}
+	b.Write(executor.NormalizeScript(spec.Script, spec.KeepCRLF))
+	return []byte(b.String())
 }
 
 // follow waits for the end of a script in a container, or brings it about.

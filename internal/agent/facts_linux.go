@@ -105,6 +105,6 @@ func uptime() time.Duration {
 func features() []string {
 	return []string{
 		"shell", protocol.FeatureSchedule, protocol.FeatureFile, protocol.FeatureDryRun, protocol.FeatureContainer, protocol.FeatureSession,
-		protocol.FeatureLimits, protocol.FeatureLogin, protocol.FeaturePower, protocol.FeaturePolicy,
+		protocol.FeatureLimits, protocol.FeatureLogin, protocol.FeaturePower, protocol.FeaturePolicy, protocol.FeatureSecret,
 	}
 }

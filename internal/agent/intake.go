@@ -75,7 +75,7 @@ func (a *Agent) take(msgs [][]byte) {
 
 // records returns what is to be written down about a new task.
 func (t *task) records() []journal.Record {
-	records := []journal.Record{{Task: t.id, State: journal.Accepted, At: t.arrived, TTL: t.ttl, Lane: t.lane, Run: t.run}}
+	records := []journal.Record{{Task: t.id, State: journal.Accepted, At: t.arrived, TTL: t.ttl, Lane: t.lane, Run: t.run, Secret: t.secret}}
 	if t.begun {
 		records = append(records, journal.Record{Task: t.id, State: journal.Starting, At: t.arrived})
 	}
@@ -149,7 +149,7 @@ func (a *Agent) asked(m *protocol.Run, msg []byte, fresh *arrivals) error {
 		return nil
 	}
 	t := &task{
-		id: m.Task, arrived: a.cfg.Clock(), ttl: duration(m.TTL, time.Millisecond), run: msg, lane: laneOf(&m.Spec), tree: m.Spec.KillTree,
+		id: m.Task, arrived: a.cfg.Clock(), ttl: duration(m.TTL, time.Millisecond), run: msg, lane: laneOf(&m.Spec), tree: m.Spec.KillTree, secret: m.Spec.Hidden,
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

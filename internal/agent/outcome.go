@@ -61,7 +61,7 @@ func specOf(m *protocol.Run, id string) (executor.Spec, error) {
 		ID: id, Kind: kind, Script: m.Spec.Content, Launcher: m.Spec.Launcher,
 		Env: m.Spec.Env, WorkDir: m.Spec.WorkDir, User: m.Spec.User,
 		Timeout: duration(m.Spec.Timeout, time.Second), TimeoutGrace: grace, Grace: grace, Tree: m.Spec.KillTree,
-		Login: m.Spec.Login, Limits: limitsOf(m.Spec.Limits),
+		Login: m.Spec.Login, Hidden: m.Spec.Hidden, Limits: limitsOf(m.Spec.Limits),
 	}, nil
 }
 

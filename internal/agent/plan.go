@@ -56,6 +56,7 @@ type rule struct {
 	accepted string // the start of the machine during which the plan was taken up
 	lane     uint8
 	tree     bool
+	secret   bool
 }
 
 // mark is what the journal remembers of a plan besides its message.
@@ -87,6 +88,7 @@ func ruleOf(m *protocol.Run, node int64, at journal.Moment) (rule, error) {
 	r := rule{
 		boot: p.Boot, created: time.UnixMicro(p.Created), after: time.UnixMicro(m.After), revision: p.Revision,
 		accepted: at.Boot, lane: laneOf(&m.Spec), tree: m.Spec.KillTree, policy: policyOf(p),
+		secret: m.Spec.Hidden,
 	}
 	if err := r.policy.Check(); err != nil {
 		return r, err
@@ -177,7 +179,7 @@ func (a *Agent) planned(m *protocol.Run, msg []byte) *proposal {
 }
 
 func (p *proposal) record() journal.Record {
-	return journal.Record{Task: p.task.id, State: journal.Planned, At: p.at, Run: p.msg}
+	return journal.Record{Task: p.task.id, State: journal.Planned, At: p.at, Run: p.msg, Secret: p.rule.secret}
 }
 
 // adopt goes by new plans from now on, or refuses them because they could not be written down.

@@ -33,6 +33,7 @@ type task struct {
 	ttl     time.Duration // 0 means no limit
 	run     []byte        // the message, while it is at hand; the journal has it too. A run goes by its plan's
 	lane    uint8
+	secret  bool // the message holds secrets
 	begun   bool // the journal knows that it is about to be started
 
 	phase   phase

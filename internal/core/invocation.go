@@ -90,6 +90,8 @@ type Invocation struct {
 	Definition
 	Params        map[string]string // as passed
 	Script        []byte            // content with parameters filled in; nil if it is Content itself
+	Secrets       map[string]string // variables of the environment whose values are never shown
+	Hidden        bool              // Script or Secrets hold what nobody may write down in the clear
 	KillTree      bool
 	Termination   string // as passed, for dialects that echo it
 	ContainerID   string

@@ -25,6 +25,7 @@ type RunSpec struct {
 	NeedOnline bool     // refuse the call if a node is not online, instead of waiting for it
 
 	Params     map[string]string
+	Secrets    map[string]string // variables of the environment whose values stay out of rows, logs, journals and outputs
 	Style      ParamStyle
 	KillTree   bool
 	Save       bool // keep Definition as a stored command
@@ -75,7 +76,7 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 		return Invocation{}, err
 	}
 	v := Invocation{
-		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params,
+		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params, Secrets: spec.Secrets,
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
 		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat,
 		Frequency: spec.Frequency, Policy: spec.Policy, File: spec.File, Schedule: spec.Schedule,
@@ -161,12 +162,16 @@ func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	if err := v.checkRepeat(s.Now(), l); err != nil {
 		return err
 	}
+	if err := checkSecrets(v.Secrets); err != nil {
+		return err
+	}
 	return v.fillIn(spec.Style, l)
 }
 
 // fillIn makes the script out of the content and the parameters.
 func (v *Invocation) fillIn(style ParamStyle, l *Limits) error {
 	v.Script = nil
+	v.Hidden = len(v.Secrets) > 0 || v.ParamsEnabled && len(style.HiddenNames(v.Content)) > 0
 	if !v.ParamsEnabled {
 		if len(v.Params) > 0 {
 			return invalid(ReasonParamsDisabled, "params", "the command takes no parameters")
@@ -370,6 +375,7 @@ const (
 	featureFile      = "file"
 	featureDryRun    = "dryrun"
 	featureContainer = "container"
+	featureSecret    = "secret"
 	featureLimits    = "limits"
 	featureLogin     = "login"
 	featurePower     = "power"
@@ -388,6 +394,7 @@ func (v *Invocation) needs() (features []string) {
 	add(featureFile, v.Kind == KindFile)
 	add(featureDryRun, v.Repeat == DryRun)
 	add(featureContainer, v.ContainerID != "" || v.ContainerName != "")
+	add(featureSecret, len(v.Secrets) > 0) // hidden parameters are filled into the script, which any agent can run
 	add(featureLimits, v.Resources != nil)
 	add(featureLogin, v.Login && v.Origin != OriginTAT) // whose callers did not ask for it: better without it than not at all
 	add(featurePower, v.Power)

@@ -53,7 +53,7 @@ type Service struct {
 // NewService puts a Service together.
 func NewService(c Config) *Service {
 	return &Service{
-		store: c.Store, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
+		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
 		pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},

@@ -180,7 +180,7 @@ type Invocations interface {
 	InvocationByToken(ctx context.Context, account AccountID, token string) (Invocation, error)
 	// InvocationByDue finds the invocation that a schedule made run at a moment.
 	InvocationByDue(ctx context.Context, schedule ID, due time.Time) (Invocation, error)
-	// ReviseInvocation reads a standing invocation, lets revise decide and writes what it changed of Command, Definition, Params, Script,
+	// ReviseInvocation reads a standing invocation, lets revise decide and writes what it changed of Command, Definition, Params, Script, Hidden,
 	// Frequency, Extra, Revision and RevisedAt, and inserts the tasks that revise returns, in one transaction.
 	ReviseInvocation(ctx context.Context, account AccountID, id ID, revise func(*Invocation) ([]Task, error)) error
 	// Occur finds the run of a standing task that was due at a moment and reads it into run. If there is none it asks occur, which is given the

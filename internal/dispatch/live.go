@@ -130,7 +130,7 @@ func encodeSpec(v *core.Invocation, script []byte) []byte {
 		Content: script, Type: string(v.Type), Launcher: v.Launcher, WorkDir: v.WorkDir, User: v.User,
 		Timeout: uint64(v.Timeout / time.Second), Grace: uint64(grace / time.Millisecond), KillTree: v.KillTree,
 		DryRun: v.Repeat == core.DryRun, ContainerID: v.ContainerID, ContainerName: v.ContainerName,
-		Login: v.Login, Power: v.Power,
+		Login: v.Login, Power: v.Power, Hidden: v.Hidden, Env: v.Secrets,
 	}
 	if v.Kind == core.KindStanding {
 		spec.Plan = &protocol.Plan{

@@ -75,7 +75,8 @@ func AppendSpec(b []byte, s *Spec) []byte {
 		b = appendMessage(b, 15, s.Limits.append(nil))
 	}
 	b = appendBool(b, 16, s.Login)
-	return appendBool(b, 17, s.Power)
+	b = appendBool(b, 17, s.Power)
+	return appendBool(b, 18, s.Hidden)
 }
 
 func decodeSpec(b []byte) (s Spec, err error) {
@@ -116,6 +117,8 @@ func decodeSpec(b []byte) (s Spec, err error) {
 			s.Login = d.bool()
 		case 17:
 			s.Power = d.bool()
+		case 18:
+			s.Hidden = d.bool()
 		}
 	}
 	return s, d.err

@@ -30,7 +30,7 @@ func samples() map[string]struct {
 			File:   &File{Name: "motd", Dir: "/etc", Mode: "0644", Owner: "root", Group: "adm", Overwrite: true},
 			DryRun: true, ContainerID: "docker://1f2e", ContainerName: "web",
 			Limits: &Limits{Nice: -20, IOClass: 2, IOLevel: 7, CPU: 1500, Memory: 1 << 40, Processes: 9, OpenFiles: 99, FileSize: 1 << 30, CoreSize: new(uint64)},
-			Login:  true, Power: true,
+			Login:  true, Power: true, Hidden: true,
 		}, 60000, 1 << 50}, any2(DecodeRun)},
 		"run, nothing set": {&Run{Spec: Spec{Plan: &Plan{}, File: &File{}, Limits: &Limits{}}}, any2(DecodeRun)},
 		"planned":          {&Planned{task, 1 << 40, 6, 7}, any2(DecodePlanned)},

@@ -74,6 +74,7 @@ type Spec struct {
 
 	Limits *Limits // nil means none
 	Login  bool    // read the user's login profile first; a node without the feature runs the task all the same
+	Hidden bool    // Content and Env hold secrets: neither is written down in the clear, and long values of Env are masked in the output
 	Power  bool    // ExitPowerOff and ExitReboot mean what they are called, once the result is acknowledged
 }
 
@@ -328,6 +329,7 @@ const (
 	FeatureLogin     = "login"     // Spec.Login
 	FeaturePower     = "power"     // Spec.Power
 	FeaturePolicy    = "policy"    // Plan.Overlap, Plan.CatchUp and Plan.Jitter
+	FeatureSecret    = "secret"    // Spec.Hidden
 )
 
 // KindOf returns the kind of an encoded message.

@@ -21,7 +21,7 @@ func TestUserWithSupplementaryGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := &Task{dir: dir, plan: d.plan}
-	if err := task.launch(t.Context(), self(t)); err != nil {
+	if err := task.launch(t.Context(), self(t), nil); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, task)

@@ -45,10 +45,14 @@ func (s *supervisor) start() error {
 			return err
 		}
 	}
-	if c.barred {
-		if err := c.open(s.plan.Script); err != nil {
-			return err
-		}
+	switch {
+	case s.hidden != nil:
+		err = s.hidden.lend(c)
+	case c.barred:
+		err = c.open(s.plan.Script)
+	}
+	if err != nil {
+		return err
 	}
 	s.exit.StartedAt = wallClock()
 	if s.script, err = s.fork(c); err != nil {
@@ -76,9 +80,9 @@ func (s *supervisor) report() {
 	_, _ = unix.Write(readyFD, []byte{1})
 }
 
-// adoptDescriptors keeps those that Start has handed over from the command and closes all others that were inherited:
+// adoptDescriptors keeps those up to last, which Start has handed over, from the command and closes all others that were inherited:
 // whatever the agent's parent forgot to close is nobody's business here.
-func adoptDescriptors() bool {
+func adoptDescriptors(last int) bool {
 	for fd := aliveFD; fd <= readyFD; fd++ {
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
@@ -92,7 +96,7 @@ func adoptDescriptors() bool {
 	}
 	for _, name := range names {
 		fd, err := strconv.Atoi(name.Name())
-		if err != nil || fd <= readyFD {
+		if err != nil || fd <= last {
 			continue
 		}
 		// This process opens nothing without the flag.

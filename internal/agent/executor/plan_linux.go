@@ -21,6 +21,7 @@ type plan struct {
 	Grace        time.Duration `json:"grace_ns"`
 	Tree         bool          `json:"tree"`
 
+	Hidden     bool    `json:"hidden,omitempty"` // script and part of the environment come through secretFD
 	OutputCap  int64   `json:"output_cap"`
 	Normalized bool    `json:"normalized,omitempty"`
 	Limits     *Limits `json:"limits,omitempty"`

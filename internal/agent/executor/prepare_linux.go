@@ -23,7 +23,8 @@ const loginWrapper = `exec "$0" "$@"`
 type draft struct {
 	plan
 	script []byte
-	group  int // that must reach the script, or -1
+	group  int     // that must reach the script, or -1
+	hidden *hidden // nil if the Spec has no secrets
 }
 
 // draw looks up everything the Spec refers to by name.
@@ -42,7 +43,7 @@ func draw(ctx context.Context, spec Spec, dir string) (draft, error) {
 	d := draft{group: -1, plan: plan{
 		ID: spec.ID, Mark: rand.Text(), BootID: boot, Dir: spec.WorkDir,
 		Timeout: spec.Timeout, TimeoutGrace: spec.TimeoutGrace, Grace: spec.Grace, Tree: spec.Tree,
-		OutputCap: spec.OutputCap, Limits: spec.Limits,
+		OutputCap: spec.OutputCap, Limits: spec.Limits, Hidden: spec.Hidden,
 	}}
 	if err := d.setUser(ctx, spec); err != nil {
 		return draft{}, err
@@ -62,7 +63,11 @@ func (d *draft) setUser(ctx context.Context, spec Spec) error {
 		d.User, d.group = user, int(who.gid)
 	}
 	d.Home = who.home
-	d.Env, err = environment(who, spec.ID, d.Mark, spec.Env)
+	extra := spec.Env
+	if spec.Hidden {
+		d.hidden, extra = &hidden{Env: sorted(spec.Env)}, nil
+	}
+	d.Env, err = environment(who, spec.ID, d.Mark, extra)
 	return err
 }
 
@@ -164,7 +169,9 @@ func (d *draft) fill(dir string, claim *os.File) error {
 			return err
 		}
 	}
-	if err := d.writeScript(); err != nil {
+	if d.hidden != nil {
+		d.hidden.Script = d.script
+	} else if err := d.writeScript(); err != nil {
 		return err
 	}
 	if err := overwriteJSON(filepath.Join(dir, exitTemp), struct{}{}, recordSize, false); err != nil {

@@ -15,8 +15,8 @@ import (
 type Recording struct {
 	mu    sync.Mutex
 	r     *recorder
-	frame []byte
 	limit int64
+	masks [2]*masker // of the two streams; nil if nothing is to be masked
 }
 
 // Record begins a recording in dir, which must not exist; ErrExists means that it does.
@@ -29,7 +29,14 @@ func Record(dir string) (*Recording, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("record output: %w", err)
 	}
-	return &Recording{r: newRecorder(dir, DefaultOutputCap), limit: DefaultOutputCap, frame: make([]byte, frameHeader, frameHeader+frameMax)}, nil
+	return &Recording{r: newRecorder(dir, DefaultOutputCap), limit: DefaultOutputCap}, nil
+}
+
+// Mask has long values of a command's secret variables replaced in what is written from now on; see Spec.Hidden.
+func (r *Recording) Mask(env map[string]string) {
+	for i := range r.masks {
+		r.masks[i] = newMasker(env)
+	}
 }
 
 // Writer returns where the output of a stream goes, which may be written by several goroutines. Writing never fails: what
@@ -45,11 +52,11 @@ type streamWriter struct {
 func (w streamWriter) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for rest := b; len(rest) > 0; {
-		n := min(len(rest), frameMax)
-		w.r.append(w.stream, append(w.frame, rest[:n]...))
-		rest = rest[n:]
+	shown := b
+	if m := w.masks[w.stream-Stdout]; m != nil {
+		shown = m.feed(b)
 	}
+	w.r.split(w.stream, shown)
 	return len(b), nil
 }
 
@@ -57,6 +64,11 @@ func (w streamWriter) Write(b []byte) (int, error) {
 func (r *Recording) End(e Exit) (Exit, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for i, m := range r.masks {
+		if m != nil {
+			r.r.split(Stdout+uint8(i), m.flush())
+		}
+	}
 	r.r.close()
 	e.Totals, e.OutputCap, e.OutputErrno = r.r.totals, r.limit, int(r.r.errno)
 	return e, writeExit(r.r.dir, e)

@@ -112,6 +112,15 @@ func (r *recorder) append(stream uint8, frame []byte) {
 	r.rotate()
 }
 
+// split stores output of any length.
+func (r *recorder) split(stream uint8, data []byte) {
+	for len(data) > 0 {
+		n := min(len(data), frameMax)
+		r.append(stream, append(make([]byte, frameHeader, frameHeader+n), data[:n]...))
+		data = data[n:]
+	}
+}
+
 func (r *recorder) write(frame []byte) error {
 	if r.file == nil {
 		if err := r.open(); err != nil {

@@ -49,6 +49,9 @@ type Spec struct {
 	// Launcher starts the script in place of its interpreter line, for example
 	// `python3 -u {{ACS::ScriptFileName|Ext(".py")}}`. It is split into words here, quotes honoured, and no shell sees it.
 	Launcher string
+	// Hidden says that Script and Env hold secrets: neither gets to the disk, and values of Env with at least MinMasked bytes are replaced in
+	// the output by Masked.
+	Hidden bool
 	// Login reads the user's login profile first.
 	Login bool
 

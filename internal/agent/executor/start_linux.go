@@ -19,6 +19,7 @@ const (
 	aliveFD   = 3
 	controlFD = 4
 	readyFD   = 5
+	secretFD  = 6 // only for tasks with secrets
 )
 
 // supervisorEnviron is a supervisor's whole environment. It keeps the Go runtime small.
@@ -64,7 +65,7 @@ func start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
 		return nil, err
 	}
 	t := &Task{dir: dir, plan: d.plan}
-	if err := t.launch(ctx, selfExe); err != nil {
+	if err := t.launch(ctx, selfExe, d.hidden); err != nil {
 		d.release()
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -72,8 +73,8 @@ func start(ctx context.Context, spec Spec, dir, selfExe string) (*Task, error) {
 }
 
 // launch starts the supervisor and waits for its word.
-func (t *Task) launch(ctx context.Context, selfExe string) error {
-	child, ready, err := spawn(t.dir, selfExe)
+func (t *Task) launch(ctx context.Context, selfExe string, h *hidden) error {
+	child, ready, err := spawn(t.dir, selfExe, h)
 	if err != nil {
 		return fmt.Errorf("supervisor: %w", err)
 	}
@@ -103,7 +104,7 @@ type child struct{ pid, pidfd int }
 
 // spawn starts a supervisor in a session of its own, so that no signal meant for the agent reaches it. A byte from the
 // returned pipe says that the command runs; the pipe's end without one, that it does not.
-func spawn(dir, selfExe string) (c child, ready *os.File, err error) {
+func spawn(dir, selfExe string, h *hidden) (c child, ready *os.File, err error) {
 	// Opened for both directions: this does not block, and a FIFO never lacks its other side while a supervisor lives.
 	alive, err := os.OpenFile(filepath.Join(dir, aliveFIFO), os.O_RDWR, 0)
 	if err != nil {
@@ -125,6 +126,14 @@ func spawn(dir, selfExe string) (c child, ready *os.File, err error) {
 	cmd.Dir = "/"
 	cmd.Env = supervisorEnviron()
 	cmd.ExtraFiles = []*os.File{aliveFD - 3: alive, controlFD - 3: control, readyFD - 3: report}
+	if h != nil {
+		secret, err := h.file()
+		if err != nil {
+			return child{}, nil, errors.Join(err, ready.Close())
+		}
+		defer secret.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, secret)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, PidFD: &c.pidfd}
 	if err := cmd.Start(); err != nil {
 		ready.Close()

@@ -34,7 +34,9 @@ type supervisor struct {
 	dir    string
 	plan   plan
 	record *recorder
-	buf    []byte // room for a frame's header, then for what one read returns
+	hidden *hidden    // nil if there are no secrets
+	masks  [2]*masker // of the two streams, likewise
+	buf    []byte     // room for a frame's header, then for what one read returns
 
 	// Descriptors, -1 when they are closed.
 	streams  [2]int // stdout and stderr of the command
@@ -56,9 +58,6 @@ type supervisor struct {
 // Supervise is the whole life of a supervisor process and returns its exit code. See SuperviseArg.
 func Supervise(dir string) int {
 	restoreSignals()
-	if !adoptDescriptors() {
-		return 2 // not called by Start
-	}
 	s := &supervisor{
 		dir: dir, buf: make([]byte, frameHeader+frameMax),
 		trimAfter: trimAfter, streams: [2]int{-1, -1}, control: controlFD, children: -1, timer: -1,
@@ -66,7 +65,17 @@ func Supervise(dir string) int {
 	if err := readJSON(filepath.Join(dir, planFile), &s.plan); err != nil {
 		return 2
 	}
+	last := readyFD
+	if s.plan.Hidden {
+		last = secretFD
+	}
+	if !adoptDescriptors(last) {
+		return 2 // not called by Start
+	}
 	s.record = newRecorder(dir, s.plan.OutputCap)
+	if err := s.adoptSecrets(); err != nil {
+		return 2
+	}
 	if err := s.start(); err != nil {
 		s.refuse(err)
 	}
@@ -201,11 +210,20 @@ func (s *supervisor) read(i int) {
 		s.streams[i] = -1
 	case s.phase == phaseFinished:
 	default:
-		s.record.append(Stdout+uint8(i), s.buf[:frameHeader+n])
+		s.note(i, n)
 		if s.phase == phaseDraining {
 			s.arm(max(min(drainIdle, time.Until(s.until)), 0))
 		}
 	}
+}
+
+// note records n bytes of a stream that lie in the buffer.
+func (s *supervisor) note(i, n int) {
+	if s.masks[i] == nil {
+		s.record.append(Stdout+uint8(i), s.buf[:frameHeader+n])
+		return
+	}
+	s.record.split(Stdout+uint8(i), s.masks[i].feed(s.buf[frameHeader:frameHeader+n]))
 }
 
 // settle moves on to the next phase when the present one has reached its end.
@@ -246,6 +264,11 @@ func (s *supervisor) drain() {
 
 // conclude writes the exit record and lets everybody know who waits for it.
 func (s *supervisor) conclude() error {
+	for i, m := range s.masks {
+		if m != nil {
+			s.record.split(Stdout+uint8(i), m.flush())
+		}
+	}
 	s.record.close()
 	s.exit.Totals = s.record.totals
 	s.exit.OutputCap, s.exit.OutputErrno = s.plan.OutputCap, int(s.record.errno)

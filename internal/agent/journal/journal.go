@@ -5,6 +5,7 @@ package journal
 
 import (
 	"cmp"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,6 +55,7 @@ type Record struct {
 	TTL    time.Duration // Accepted; to the millisecond
 	Lane   uint8         // Accepted: the caller's, to be told without looking into the message
 	Run    []byte        // Accepted and Planned: the message that asked for the task, if it has one of its own
+	Secret bool          // Run is kept sealed, with a key of its own
 	Result []byte        // Ended, and Done unless Ended said it; Marked: the mark
 }
 
@@ -61,6 +63,7 @@ type Record struct {
 const (
 	fileName = "journal"
 	tempName = "journal.new"
+	keyName  = "key" // of sealed messages; made when it is needed for the first time
 )
 
 // minRewrite is the size in bytes from which a file is worth being rewritten without what is out of date.
@@ -77,7 +80,8 @@ type Journal struct {
 
 	mu      sync.Mutex // guards what follows; never held during input and output
 	mem     memory
-	pending *batch // joined by appends while the one before is being written
+	aead    cipher.AEAD // of sealed messages, once one was met
+	pending *batch      // joined by appends while the one before is being written
 
 	disk      sync.Mutex // held while the file is used; taken before mu
 	file      file       // nil once closed
@@ -172,6 +176,10 @@ func (j *Journal) Append(records ...Record) error { return j.append(true, record
 func (j *Journal) Note(records ...Record) error { return j.append(false, records) }
 
 func (j *Journal) append(durable bool, records []Record) error {
+	records, err := j.seal(records)
+	if err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
 	for i := range records {
 		if n := len(records[i].Run) + len(records[i].Result); n > maxBody {
 			return fmt.Errorf("append to journal: %w: %d bytes", ErrTooLong, n)
@@ -303,6 +311,9 @@ func (j *Journal) Run(t protocol.Task) ([]byte, error) {
 		return nil, fmt.Errorf("journal: no message for task %d-%d: %w", t.Invocation, t.Index, fs.ErrNotExist)
 	}
 	r, err := j.read(at)
+	if err == nil && r.Secret {
+		r.Run, err = j.unseal(&r)
+	}
 	return r.Run, err
 }
 

@@ -25,6 +25,8 @@ const (
 
 	// extended is added to the state of a record whose task has a Due, or which has a Lane; both then follow the task's index.
 	extended = 0x80
+	// sealed is added to the state of a record whose message is sealed.
+	sealed = 0x40
 )
 
 var errMalformed = errors.New("malformed record")
@@ -37,6 +39,9 @@ func (r *Record) append(b []byte, seq uint64) []byte {
 	state := byte(r.State)
 	if r.Task.Due != 0 || r.Lane != 0 {
 		state |= extended
+	}
+	if r.Secret {
+		state |= sealed
 	}
 	b = append(b, state)
 	b = binary.AppendUvarint(b, r.Task.Invocation)
@@ -85,7 +90,7 @@ func decode(b []byte) (r Record, err error) {
 	}
 	d := decoder{rest: b[headerSize:]}
 	state := d.byte()
-	r.State = State(state &^ extended)
+	r.State, r.Secret = State(state&^(extended|sealed)), state&sealed != 0
 	r.Task.Invocation = d.uvarint()
 	index := d.uvarint()
 	r.Task.Index = uint32(index) // checked below

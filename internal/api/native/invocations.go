@@ -15,6 +15,8 @@ type createInvocation struct {
 	TimeoutSeconds *int64  `json:"timeout_seconds"`
 	WorkDir        *string `json:"work_dir"`
 	User           *string `json:"user"`
+	// Secrets are variables of the command's environment whose values stay out of the database, logs and listings, and are masked in the output.
+	Secrets map[string]string `json:"secrets"`
 	// Login reads the user's login profile first.
 	Login bool `json:"login"`
 	// PowerActions makes exit code 193 power the machine off and 194 restart it, after the result is stored here.
@@ -64,6 +66,7 @@ func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *crea
 	spec := core.RunSpec{
 		Origin: core.OriginNative, Targets: api.NodeIDs(req.Targets), KillTree: true,
 		Definition: core.Definition{Type: core.Shell, Content: []byte(req.Content)},
+		Secrets:    req.Secrets,
 		Login:      req.Login, Power: req.PowerActions, Resources: req.Resources.neutral(),
 		Repeat: core.RepeatMode(req.Repeat), Frequency: req.Frequency,
 		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096, Dense: true},

@@ -156,9 +156,9 @@ func (s *Store) ReviseInvocation(
 			return err
 		}
 		err = exec(t.conn, `UPDATE orders SET description = ?, work_dir = ?, user = ?, launcher = ?, timeout = ?, params_enabled = ?, defaults = ?,
-				params = ?, extra = ?, script = ?, content = ?, frequency = ?, revision = ?, revised_at = ? WHERE invocation = ?`,
+				params = ?, extra = ?, script = ?, content = ?, hidden = ?, frequency = ?, revision = ?, revised_at = ? WHERE invocation = ?`,
 			v.Description, v.WorkDir, v.User, v.Launcher, v.Timeout, v.ParamsEnabled, v.Defaults,
-			v.Params, v.Extra, v.Script, v.Content, v.Frequency, int64(v.Revision), v.RevisedAt, id)
+			v.Params, v.Extra, v.Script, v.Content, v.Hidden, v.Frequency, int64(v.Revision), v.RevisedAt, id)
 		if err != nil {
 			return err
 		}

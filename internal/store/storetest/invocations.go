@@ -22,7 +22,7 @@ func fullInvocation(id core.ID) core.Invocation {
 		Resources: &core.Resources{
 			Nice: -3, IO: core.IOBestEffort, IOLevel: 5, CPU: 1500, Memory: 1 << 40, Processes: 9, OpenFiles: 99, FileSize: 1 << 30, CoreSize: new(int64),
 		},
-		Login: true, Power: true,
+		Login: true, Power: true, Secrets: map[string]string{"A": "sealed"}, Hidden: true,
 		File: &core.File{Name: "n", Dir: "/d", Mode: "0644", Owner: "o", Group: "g", Overwrite: true, ContentType: "Base64"},
 	}
 }
