@@ -43,10 +43,10 @@ func newPatient(t *testing.T) *patient {
 	p.Root = t.TempDir()
 	p.file("/proc/sys/kernel/pid_max", "32768\n")
 	p.file("/proc/sys/fs/inotify/max_user_instances", "128\n")
-	p.file("/proc/self/cgroup", "0::/system.slice/errand-agent.service\n")
+	p.file("/proc/self/cgroup", "0::/errand.slice/errand-agent.service/errand-agent\n")
 	p.file("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n")
-	p.file("/sys/fs/cgroup/system.slice/errand-agent.service/cgroup.controllers", "cpu memory pids\n")
-	p.file("/sys/fs/cgroup/system.slice/errand-agent.service/cgroup.subtree_control", "")
+	p.file("/sys/fs/cgroup/errand.slice/errand-agent.service/cgroup.controllers", "cpu memory pids\n")
+	p.file("/sys/fs/cgroup/errand.slice/errand-agent.service/cgroup.subtree_control", "")
 	p.serve(p.ca.Server("127.0.0.1", time.Now().Add(30*24*time.Hour)), http.StatusOK)
 	p.bus = listen(t)
 	return p
@@ -187,7 +187,7 @@ func TestBroken(t *testing.T) {
 		"no TLS":          {func(p *patient) { p.server = p.bus; p.enrol() }, "server TLS", Fail, "TLS 1.2"},
 		"no CA file":      {func(p *patient) { p.way(reach.Config{CAFile: "/nowhere/ca.pem"}) }, "private CA", Fail, "/nowhere/ca.pem"},
 		"not ours":        {func(p *patient) { p.serve(p.ca.Server("127.0.0.1", soon), 404); p.enrol() }, "server answers", Fail, "404 Not Found"},
-		"clock slow":      {func(p *patient) { p.Now = func() time.Time { return time.Now().Add(-time.Minute) } }, "clock", Warn, "-1m0s off"},
+		"clock slow":      {func(p *patient) { p.Now = func() time.Time { return time.Now().Add(-time.Minute) } }, "clock", Warn, "times are corrected"},
 		"clock wrong":     {func(p *patient) { p.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, "clock", Warn, "enrolment is refused"},
 		"bus closed":      {func(p *patient) { p.bus = "127.0.0.1:1"; p.enrol() }, "bus TCP", Fail, "connection refused"},
 		"key refused":     {func(p *patient) { p.Knock = func(context.Context, identity.Identity) error { return errors.New("no") } }, "bus", Fail, "enrol again"},
@@ -195,11 +195,17 @@ func TestBroken(t *testing.T) {
 		"agent connected": {func(p *patient) { p.Running = &Running{PID: os.Getpid(), Connected: true, Bus: "b"} }, "bus", OK, "connected to b"},
 		"cgroup v1": {func(p *patient) {
 			os.RemoveAll(p.Root + "/sys/fs/cgroup")
+			for _, c := range limiting() {
+				p.file("/sys/fs/cgroup/"+c+"/tasks", "")
+			}
+		}, "cgroup", OK, "version 1"},
+		"cgroup v1 in part": {func(p *patient) {
+			os.RemoveAll(p.Root + "/sys/fs/cgroup")
 			p.file("/sys/fs/cgroup/memory/tasks", "")
-		}, "cgroup", Warn, "version 1"},
-		"no cgroup": {func(p *patient) { os.RemoveAll(p.Root + "/sys/fs/cgroup") }, "cgroup", Warn, "mount cgroup2"},
+		}, "cgroup", Warn, "version 1 can be made for cpu, pids"},
+		"no cgroup": {func(p *patient) { os.RemoveAll(p.Root + "/sys/fs/cgroup") }, "cgroup", Warn, "mount /sys/fs/cgroup"},
 		"undelegated": {func(p *patient) {
-			p.file("/sys/fs/cgroup/system.slice/errand-agent.service/cgroup.controllers", "pids")
+			p.file("/sys/fs/cgroup/errand.slice/errand-agent.service/cgroup.controllers", "pids")
 		}, "cgroup", Warn, "cpu, memory"},
 		"few processes": {func(p *patient) { p.file("/proc/sys/kernel/pid_max", "301") }, "process limit", Warn, "301"},
 		"few watches":   {func(p *patient) { p.file("/proc/sys/fs/inotify/max_user_instances", "8") }, "inotify", Warn, "sysctl"},

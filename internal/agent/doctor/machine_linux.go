@@ -104,49 +104,55 @@ func (e *exam) machine() {
 	}
 }
 
-// cgroup checks that limits can be set, for the agent that runs or else for this process.
+// limiting are the control groups' controllers that hold the limits of commands.
+func limiting() []string { return []string{"cpu", "memory", "pids"} }
+
+// cgroup checks that commands can have limits that hold for all their processes together. It looks where the executor makes its groups.
 func (e *exam) cgroup() {
-	const do = "under systemd, set Delegate=yes in the agent's unit; without it limits of memory, CPU and processes may not hold"
-	if _, err := os.Stat(e.path("/sys/fs/cgroup/cgroup.controllers")); err != nil {
-		if _, err := os.Stat(e.path("/sys/fs/cgroup/memory")); err == nil {
-			e.bad(cgroupCheck, Warn, "boot with systemd.unified_cgroup_hierarchy=1", "version 1, in which descendants are not always found")
-			return
+	const do = "under systemd, set Delegate=yes in the agent's unit; in a container, mount /sys/fs/cgroup writable. " +
+		"Commands run all the same, those with limits of CPU, memory or processes are refused"
+	var folders []string
+	version := 2
+	if _, err := os.Stat(e.path("/sys/fs/cgroup/cgroup.controllers")); err == nil {
+		folders = e.unified()
+	} else {
+		version = 1
+		for _, c := range limiting() {
+			folders = append(folders, e.path("/sys/fs/cgroup/"+c))
 		}
-		e.bad(cgroupCheck, Warn, "mount cgroup2 on /sys/fs/cgroup", "there are no control groups, so that limits cannot be set and descendants are found by other means")
+	}
+	missing := limiting()
+	for _, folder := range folders {
+		missing = slices.DeleteFunc(missing, func(c string) bool {
+			if version == 1 {
+				return filepath.Base(folder) == c && unix.Access(folder, unix.W_OK) == nil
+			}
+			b, err := os.ReadFile(filepath.Join(folder, "cgroup.controllers"))
+			return err == nil && slices.Contains(strings.Fields(string(b)), c) &&
+				unix.Access(filepath.Join(folder, "cgroup.subtree_control"), unix.W_OK) == nil
+		})
+	}
+	if len(missing) > 0 {
+		e.bad(cgroupCheck, Warn, do, "no control groups of version %d can be made for %s", version, strings.Join(missing, ", "))
 		return
 	}
+	e.ok(cgroupCheck, "version %d, with cpu, memory and pids", version)
+}
+
+// unified lists the folders of version 2 in which groups may be made by the agent that runs, or else by one in this process's place.
+func (e *exam) unified() []string {
+	top := e.path("/sys/fs/cgroup")
 	who := "self"
 	if e.Running != nil {
 		who = strconv.Itoa(e.Running.PID)
 	}
 	b, err := os.ReadFile(e.path("/proc/" + who + "/cgroup"))
-	_, own, ok := strings.Cut(strings.TrimSpace(string(b)), "0::")
-	if err != nil || !ok {
-		e.bad(cgroupCheck, Warn, do, "version 2, and the agent's group is not known: %v", err)
-		return
-	}
+	_, own, ok := strings.Cut(string(b), "0::")
 	own, _, _ = strings.Cut(own, "\n")
-	dir := e.path(filepath.Join("/sys/fs/cgroup", own))
-	controllers, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
-	if err != nil {
-		e.bad(cgroupCheck, Warn, do, "version 2: %v", err)
-		return
+	if err == nil && ok && filepath.Base(own) == "errand-agent" {
+		return []string{filepath.Join(top, filepath.Dir(own)), top}
 	}
-	var missing []string
-	for _, c := range []string{"cpu", "memory", "pids"} {
-		if !slices.Contains(strings.Fields(string(controllers)), c) {
-			missing = append(missing, c)
-		}
-	}
-	if err := unix.Access(filepath.Join(dir, "cgroup.subtree_control"), unix.W_OK); err != nil {
-		e.bad(cgroupCheck, Warn, do, "version 2, and %s cannot be divided: %v", own, err)
-		return
-	}
-	if len(missing) > 0 {
-		e.bad(cgroupCheck, Warn, do, "version 2, and in %s there is no controller for %s", own, strings.Join(missing, ", "))
-		return
-	}
-	e.ok(cgroupCheck, "version 2 with cpu, memory and pids in %s", own)
+	return []string{top}
 }
 
 // processes checks how many there may be.
