@@ -132,6 +132,8 @@ func fill(v reflect.Value, node any, path string, o options) error {
 		return fillStruct(v, node, path, o)
 	case reflect.Slice:
 		return fillSlice(v, node, path, o)
+	case reflect.Map:
+		return fillTexts(v, node, path)
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(node))
 		return nil
@@ -245,6 +247,24 @@ func ordered(tree map[string]any, path string) ([]any, error) {
 		items[i] = tree[strconv.Itoa(k)]
 	}
 	return items, nil
+}
+
+// fillTexts fills a map from names to texts.
+func fillTexts(v reflect.Value, node any, path string) error {
+	members, ok := node.(map[string]any)
+	texts := make(map[string]string, len(members))
+	for name, member := range members {
+		text, isText := member.(string)
+		if !isText {
+			return &ParamError{Name: path + "." + name}
+		}
+		texts[name] = text
+	}
+	if !ok || v.Type() != reflect.TypeOf(texts) {
+		return &ParamError{Name: path}
+	}
+	v.Set(reflect.ValueOf(texts))
+	return nil
 }
 
 func fillScalar(v reflect.Value, node any, path string, o options) error {

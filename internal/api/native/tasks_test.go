@@ -161,3 +161,38 @@ func TestOutputWaits(t *testing.T) {
 		t.Errorf("%v", out)
 	}
 }
+
+// Secrets reach the store sealed and are shown by nobody; names and sizes that cannot be are refused.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t)
+	n := s.Node("n")
+	url := serve(t, s).URL + "/api/v1/invocations"
+	run := func(secrets string) (int, map[string]any) {
+		t.Helper()
+		return call(t, url, http.MethodPost, `{"content":"true","targets":["n"],"secrets":`+secrets+`}`, key)
+	}
+	code, v := run(`{"DB_PASSWORD":"pass-word","_x9":""}`)
+	if code != http.StatusOK {
+		t.Fatalf("%d %v", code, v)
+	}
+	id, _ := api.InvocationID(v["id"].(string))
+	got, err := s.Service.Invocation(t.Context(), s.Caller, id)
+	if err != nil || got.Secrets["DB_PASSWORD"] != "pass-word" || !got.Hidden {
+		t.Errorf("%v, %v", got.Secrets, err)
+	}
+	for _, path := range []string{"", "/tasks"} {
+		if _, v := call(t, url+"/"+id.String()+path, http.MethodGet, "", key); strings.Contains(fmt.Sprint(v), "pass-word") {
+			t.Errorf("%s shows the secret: %v", path, v)
+		}
+	}
+	s.Exit(id, n, 0, "", "")
+	for _, secrets := range []string{
+		`{"":"x"}`, `{"A B":"x"}`, `{"9":"x"}`, `{"ERRAND_TASK_ID":"x"}`, `{"A":"\u0000"}`, `{"A":1}`, `["A"]`, `"A"`,
+		`{"A":"` + strings.Repeat("x", 32<<10+1) + `"}`,
+	} {
+		if code, answer := run(secrets); code != http.StatusBadRequest && code != http.StatusUnprocessableEntity {
+			t.Errorf("%.40s: %d %v", secrets, code, answer)
+		}
+	}
+}
