@@ -22,5 +22,6 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return program.Main(ctx, program.Env{Name: "errand-agent", Version: version, Stdout: os.Stdout, Stderr: os.Stderr}, args[1:])
+	env := program.Env{Name: "errand-agent", Version: version, Args: args, Stdout: os.Stdout, Stderr: os.Stderr}
+	return program.Main(ctx, env, args[1:])
 }

@@ -2,7 +2,7 @@
 // became of it until the server has it on disk. What it must not forget lies in a journal and in one folder per task, so
 // it may be killed at any moment; commands run on without it, and the next agent takes them up again.
 //
-// Its work is done by six loops, each in a file of its own: link, intake, wake, work, report and beat. Two more look after them: survey, and answer
+// Its work is done by seven loops, each in a file of its own: link, intake, wake, work, report, beat and upgrade. Two more look after them: survey, and answer
 // for whoever asks on the machine.
 package agent
 
@@ -46,6 +46,8 @@ type Config struct {
 	Ready, Alive func()
 	// Deadline is within what time every loop has to go round, which Alive is called several times in; 0 means a minute.
 	Deadline time.Duration
+	// Upgrader replaces the program when the server asks for it; nil if that is not possible.
+	Upgrader Upgrader
 
 	MaxRunning int // commands at a time; 0 means DefaultMaxRunning
 	MaxWaiting int // tasks that wait for their turn, or plans, beyond which more are refused; 0 means DefaultMaxWaiting
@@ -266,7 +268,7 @@ func (a *Agent) run(ctx context.Context) (err error) {
 	a.log.Info("agent started", "version", a.cfg.Version, "start", a.startID, "tasks", len(a.tasks))
 	defer a.log.Info("agent stopped", "start", a.startID)
 	a.cfg.Ready()
-	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat, a.survey, a.answer)
+	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat, a.survey, a.answer, a.upgrade)
 }
 
 // record begins to record how this process ends, until done is called. An agent whose disk is full works without.

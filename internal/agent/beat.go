@@ -55,7 +55,7 @@ func (a *Agent) hello() {
 	f := Facts(a.cfg.Version)
 	m := protocol.Hello{
 		Version: protocol.Version, Agent: f.Agent, BootID: f.BootID, StartID: a.startID, Hostname: f.Hostname,
-		OS: f.OS, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, IPs: f.IPs, Zone: f.Zone, Features: f.Features,
+		OS: f.OS, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, IPs: f.IPs, Zone: f.Zone, Features: a.features(f.Features),
 		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(), Machine: a.machine, Crash: a.untold(),
 	}
 	if err := a.publish(m.Append(nil)); err != nil {

@@ -49,7 +49,12 @@ func samples() map[string]struct {
 			IPs: []string{"10.0.0.1", "fe80::1"}, Clock: 1 << 50, Zone: "Europe/Berlin", Features: []string{"x"}, Active: 3, Machine: "a..c",
 			Crash: "panic: x",
 		}, any2(DecodeHello)},
-		"beat": {&Beat{1 << 50, 7}, any2(DecodeBeat)},
+		"beat":    {&Beat{1 << 50, 7}, any2(DecodeBeat)},
+		"welcome": {&Welcome{"s"}, any2(DecodeWelcome)},
+		"upgrade": {&Upgrade{
+			Rollout: 1 << 50, Attempt: 2, Protocol: 1, Manifest: []byte("{}"), Keys: [][]byte{[]byte("a"), []byte("b")}, Trial: 90, Again: true,
+		}, any2(DecodeUpgrade)},
+		"upgraded": {&Upgraded{1 << 50, 2, "1.2.3", UpgradeRolledBack, "why"}, any2(DecodeUpgraded)},
 	}
 }
 
@@ -117,6 +122,8 @@ func TestMalformed(t *testing.T) {
 		"file cut":              {AppendRun(nil, Task{}, appendBytes(nil, 11, "\x0a\x05x"), 0), any2(DecodeRun)},
 		"limits cut":            {AppendRun(nil, Task{}, appendBytes(nil, 15, "\x20\xff"), 0), any2(DecodeRun)},
 		"no outcome":            {(&Finished{}).Append(nil), any2(DecodeFinished)},
+		"no upgrade state":      {(&Upgraded{}).Append(nil), any2(DecodeUpgraded)},
+		"upgrade state beyond":  {(&Upgraded{State: upgradeEnd}).Append(nil), any2(DecodeUpgraded)},
 		"outcome beyond":        {(&Finished{Outcome: outcomeEnd}).Append(nil), any2(DecodeFinished)},
 	}
 	for name, tt := range tests {

@@ -35,6 +35,10 @@
 //     node whose journal was damaged carries out no plan before it is asked for it again.
 //   - Hello follows every (re)connection and asks the server to repeat what is open for this node. Beat follows every 60 seconds, and every
 //     Probe at once.
+//   - Upgrade asks a node to replace its own program, if it believes in the release. It is repeated, also after each Hello, until the node
+//     answers with an Upgraded that is final. The node keeps its answer, also from before a restart, and gives it again; it tries no
+//     release twice that it had to go back from. Upgraded follows each Welcome if there is an answer at all.
+//   - Welcome answers Hello once the server took it in. It is what a new program on trial waits for.
 //
 // # Encoding
 //
@@ -53,6 +57,7 @@ import "strconv"
 //	1  2026-11  policies of plans, likewise, and how many of a plan's moments came to nothing
 //	1  2026-11  Watch, which older agents pass over
 //	1  2026-12  Probe, which an older node leaves unanswered, and the machine's fingerprint in Hello
+//	1  2026-12  Welcome and Upgrade, for nodes that name the feature in their Hello
 const Version = 1
 
 // MaxMessage is the largest message in bytes that either side sends or accepts; Output is cut to fit.

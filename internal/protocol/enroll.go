@@ -94,6 +94,8 @@ type EnrollAnswer struct {
 	NATSURLs  []string `json:"nats_urls"`
 	CA        string   `json:"ca"`        // PEM certificates that the bus's certificate must descend from
 	Heartbeat int64    `json:"heartbeat"` // seconds between two Beats
+	// ReleaseKeys is the signed list of the keys whose releases the node shall believe, see package release; empty if the server has none.
+	ReleaseKeys string `json:"release_keys,omitempty"`
 
 	// Clone says that the bus refused this process because the node is connected elsewhere, MayReenroll that it can become a node of its own.
 	Clone       bool `json:"clone,omitempty"`

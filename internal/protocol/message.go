@@ -15,6 +15,9 @@ const (
 	// KindProbe asks for a Beat at once, by which the server knows that the node is there. It has no fields.
 	KindProbe Kind = 5
 
+	KindWelcome Kind = 6
+	KindUpgrade Kind = 7
+
 	KindHello    Kind = 64
 	KindBeat     Kind = 65
 	KindReceived Kind = 66
@@ -22,6 +25,7 @@ const (
 	KindOutput   Kind = 68
 	KindFinished Kind = 69
 	KindPlanned  Kind = 70
+	KindUpgraded Kind = 71
 )
 
 // Task names one execution on one node: the invocation's number and the position of the node among its targets. A planned task names
@@ -330,6 +334,7 @@ const (
 	FeaturePower     = "power"     // Spec.Power
 	FeaturePolicy    = "policy"    // Plan.Overlap, Plan.CatchUp and Plan.Jitter
 	FeatureSecret    = "secret"    // Spec.Hidden
+	FeatureUpgrade   = "upgrade"   // Welcome and Upgrade
 )
 
 // KindOf returns the kind of an encoded message.

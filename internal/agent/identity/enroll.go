@@ -34,7 +34,9 @@ type Request struct {
 
 	// Client asks. It must follow no redirects: the code is for one server's eyes.
 	Client *http.Client
-	Log    *slog.Logger
+	// Keys takes the list of release keys that the server hands out, if it has one; may be nil. An error ends the enrolment.
+	Keys func(keys []byte) error
+	Log  *slog.Logger
 
 	pause time.Duration // before the second try; grows from there
 }
@@ -86,6 +88,11 @@ func enroll(ctx context.Context, r Request) (Identity, error) {
 	a, err := insist(ctx, r, endpoint, i)
 	if err != nil {
 		return Identity{}, err
+	}
+	if r.Keys != nil && a.ReleaseKeys != "" {
+		if err := r.Keys([]byte(a.ReleaseKeys)); err != nil {
+			return Identity{}, err
+		}
 	}
 	i.NodeID, i.NodeKey, i.AccountID = a.NodeID, a.NodeKey, a.AccountID
 	i.BusURLs, i.CA, i.ServerURL = a.NATSURLs, []byte(a.CA), r.ServerURL

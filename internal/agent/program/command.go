@@ -15,6 +15,7 @@ import (
 type Env struct {
 	Name    string // of the program, as it is called: "errand-agent" or "errand agent"
 	Version string
+	Args    []string // of the process, if its program can be replaced by another version; see package upgrade
 	Stdout  io.Writer
 	Stderr  io.Writer
 }
@@ -49,6 +50,10 @@ const (
 // Main does what args say, the first of which may name a command. Without one it runs the agent until ctx ends. It returns the exit code of the
 // process: 0 after an orderly end, 1 after a failure, 2 for wrong usage; a command may have further ones.
 func Main(ctx context.Context, e Env, args []string) int {
+	if len(args) == 1 && args[0] == "--version" {
+		fmt.Fprintln(e.Stdout, e.Name, e.Version)
+		return exitOK
+	}
 	if len(args) > 0 {
 		for _, c := range commands() {
 			if c.name == args[0] {

@@ -39,6 +39,7 @@ func addEnrolment(fs *flag.FlagSet, o *Options) {
 	fs.StringVar(&o.NodeID, "node-id", "", "`ID` the machine shall have; left out, the server chooses one")
 	fs.StringVar(&o.Name, "name", "", "`NAME` the machine shall have")
 	addReach(fs, o)
+	fs.StringVar(&o.ReleaseKeys, "release-keys", "", "`FILE` with the list of keys whose releases are believed; left out, the server's at enrolment")
 	fs.BoolVar(&o.InsecureHTTP, "insecure-http", false, "allow enrolment over plain HTTP to another machine")
 	o.Tags = map[string]string{}
 	fs.Func("tag", "`KEY=VALUE` to label the machine with; may be repeated", func(s string) error {
@@ -88,12 +89,9 @@ func (o Options) join(ctx context.Context) (identity.Identity, error) {
 		err = way.Trust()
 	}
 	if err == nil {
-		err = enroll(ctx, o, way)
+		id, err = enroll(ctx, o, way)
 	}
-	if err != nil {
-		return id, err
-	}
-	return identity.Load(o.Data)
+	return id, err
 }
 
 // exitCode is the exit code of an agent, or of an enrolment, that ends with an error.

@@ -14,6 +14,7 @@ import (
 	"errand/internal/agent/identity"
 	"errand/internal/agent/reach"
 	"errand/internal/agent/terminal"
+	"errand/internal/agent/upgrade"
 	"errand/internal/bus"
 	"errand/internal/protocol"
 )
@@ -30,11 +31,13 @@ type Options struct {
 	CAFile         string
 	Proxy          string // see reach.Config
 	InsecureHTTP   bool
+	ReleaseKeys    string // file of the release keys to believe in
 	Version        string
 	Log            *slog.Logger
 	Wake           <-chan os.Signal // see agent.Config; may be nil
 
-	system *systemd // set for an agent that has the process for itself
+	system   *systemd        // set for an agent that has the process for itself
+	launched *upgrade.Launch // nil if the program cannot be replaced
 }
 
 // Start makes an agent ready to Run, enrolling it if it has no identity yet.
@@ -47,14 +50,17 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 	if err := o.settle(); err != nil {
 		return nil, err
 	}
-	if _, err := identity.Load(o.Data); errors.Is(err, identity.ErrNotEnrolled) {
+	id, err := identity.Load(o.Data)
+	if errors.Is(err, identity.ErrNotEnrolled) {
 		if trust != nil {
 			return nil, trust
 		}
-		if err := enroll(ctx, o, way); err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+		id, err = enroll(ctx, o, way)
+	}
+	if err == nil {
+		err = o.pinKeys()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if trust != nil {
@@ -69,6 +75,11 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	if s := o.system; s != nil {
 		c.Alone, c.Ready, c.Alive, c.Deadline = true, s.ready, s.alive, s.deadline()
+	}
+	if o.launched != nil {
+		if c.Upgrader, err = o.upgrader(id, way.Client(0)); err != nil {
+			return nil, err
+		}
 	}
 	return agent.New(c)
 }
@@ -99,20 +110,22 @@ func beside(exe string) string {
 	return small
 }
 
-func enroll(ctx context.Context, o Options, way *reach.Reach) error {
+func enroll(ctx context.Context, o Options, way *reach.Reach) (identity.Identity, error) {
 	if o.Server == "" || o.ActivationID == "" || o.ActivationCode == "" {
-		return errNothingToEnroll
+		return identity.Identity{}, errNothingToEnroll
+	}
+	if err := o.pinKeys(); err != nil { // before the server names its own
+		return identity.Identity{}, err
 	}
 	tags := make([]protocol.EnrollTag, 0, len(o.Tags))
 	for k, v := range o.Tags {
 		tags = append(tags, protocol.EnrollTag{Key: k, Value: v})
 	}
-	_, err := identity.Enroll(ctx, identity.Request{
+	return identity.Enroll(ctx, identity.Request{
 		Dir: o.Data, ServerURL: o.Server, Insecure: o.InsecureHTTP, ActivationID: o.ActivationID, ActivationCode: o.ActivationCode,
 		NodeID: o.NodeID, Name: o.Name, Tags: tags, MachineID: agent.MachineID(), Facts: agent.Facts(o.Version),
-		Client: way.Client(identity.TryTimeout), Log: o.Log,
+		Client: way.Client(identity.TryTimeout), Log: o.Log, Keys: func(keys []byte) error { return upgrade.Pin(o.Data, keys) },
 	})
-	return err
 }
 
 // dialer connects agents over NATS.

@@ -50,7 +50,14 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 	signal.Notify(wake, syscall.SIGHUP)
 	defer signal.Stop(wake)
 	o.Wake = wake
-	if err := Run(ctx, o); err != nil {
+	if code, over := e.launch(ctx, &o); over {
+		return code
+	}
+	err = Run(ctx, o)
+	if isReplaced(err) {
+		return e.replaced(&o)
+	}
+	if err != nil {
 		if l.file != "" {
 			o.Log.Error("the agent ends", "error", err)
 		}
