@@ -18,6 +18,8 @@ type Event struct {
 	Removed NodeKey
 	// Rescheduled says that a schedule may fire sooner than before.
 	Rescheduled bool
+	// RolledOut says that a rollout may move.
+	RolledOut bool
 	// Watched is a running task whose output somebody waits for.
 	Watched TaskID
 	// EndedSession is a session that is over.

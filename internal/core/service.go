@@ -20,6 +20,8 @@ type Config struct {
 	Post   Post // carries webhooks
 	// ObjectStore is the store that output can be delivered to; nil if there is none.
 	ObjectStore ObjectStore
+	// Protocol is what the server speaks with nodes: a release may need a newer one.
+	Protocol uint64
 	// PageKey signs paging tokens; 32 bytes, the same on all replicas.
 	PageKey []byte
 }
@@ -36,7 +38,9 @@ type Service struct {
 	post   Post
 	depot  ObjectStore
 	pages  pager
-	watch  watchers
+
+	protocol uint64
+	watch    watchers
 
 	mu     sync.Mutex
 	seen   map[NodeKey]time.Time // signs of life since the last FlushSeen
@@ -54,7 +58,7 @@ type Service struct {
 func NewService(c Config) *Service {
 	return &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
-		pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
+		protocol: c.Protocol, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},
 	}

@@ -22,6 +22,7 @@ type Store interface {
 	Settings
 	Repeats
 	Schedules
+	Releases
 	Events
 	Sessions
 	Close() error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"errand/internal/core"
@@ -106,7 +107,19 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		r.Skipped, r.Missed = count(m.Skipped), count(m.Missed)
 		d.queue(r)
 		d.outdated(node, &m)
-	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch, protocol.KindProbe:
+	case protocol.KindUpgraded:
+		m, err := protocol.DecodeUpgraded(msg)
+		if err != nil {
+			return err
+		}
+		if ok, e := d.meter.hello(node, d.now()); !ok { // it has as little reason to say this often
+			d.over(e)
+			return nil
+		}
+		d.count("upgraded")
+		m.Version, m.Detail = strings.Clone(m.Version[:min(len(m.Version), maxDetail)]), strings.Clone(m.Detail[:min(len(m.Detail), maxDetail)])
+		d.admit(d.upgrades.put(upgraded{node, m}))
+	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch, protocol.KindProbe, protocol.KindWelcome, protocol.KindUpgrade:
 		return fmt.Errorf("%w: kind %d is the server's to send", protocol.ErrMalformed, kind)
 	default:
 		return fmt.Errorf("%w: kind %d", protocol.ErrMalformed, kind)

@@ -68,16 +68,19 @@ type Dispatcher struct {
 	shares   *shares
 	excesses chan excess
 
-	events *queue[core.Event]
-	alarm  chan struct{} // a schedule may fire sooner than repeat expects
-	hellos *queue[hello]
-	small  *queue[core.Report] // reports that fit into rows
-	bulk   [bulkLanes]*queue[core.Report]
+	events   *queue[core.Event]
+	alarm    chan struct{} // a schedule may fire sooner than repeat expects
+	moved    chan struct{} // to upgrade: a rollout may move
+	hellos   *queue[hello]
+	upgrades *queue[upgraded]
+	small    *queue[core.Report] // reports that fit into rows
+	bulk     [bulkLanes]*queue[core.Report]
 
-	mu     sync.Mutex
-	open   map[core.ID]*invocation
-	byNode map[core.NodeKey]map[core.TaskID]*task
-	skew   map[core.NodeKey]time.Duration // how far a node's clock is behind ours, where it matters
+	mu      sync.Mutex
+	open    map[core.ID]*invocation
+	byNode  map[core.NodeKey]map[core.TaskID]*task
+	offered map[core.NodeKey]offer         // orders to change to another version, until there are none
+	skew    map[core.NodeKey]time.Duration // how far a node's clock is behind ours, where it matters
 
 	stop context.CancelFunc
 	done chan error
@@ -99,9 +102,11 @@ func New(c Config) *Dispatcher {
 		svc: c.Service, bus: c.Bus, now: c.Now, log: c.Log, metrics: c.Metrics, fill: c.Fill, uploader: c.Uploader, names: c.Names,
 		kick: c.Kick, meter: &meter{nodes: map[core.NodeKey]*usage{}}, shares: &shares{waiting: map[core.NodeKey]int{}}, excesses: make(chan excess, 64),
 		keep: c.Keep, tidyAfter: c.TidyAfter, shorten: c.Shorten,
-		events: newQueue[core.Event](0), hellos: newQueue[hello](maxHellos), small: newQueue[core.Report](maxReports),
+		events: newQueue[core.Event](0), hellos: newQueue[hello](maxHellos), upgrades: newQueue[upgraded](maxHellos),
+		offered: map[core.NodeKey]offer{}, small: newQueue[core.Report](maxReports),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
 		done: make(chan error, 1), alarm: make(chan struct{}, 1),
+		moved: make(chan struct{}, 1),
 	}
 	if d.kick == nil {
 		d.kick = func(int64) error { return nil }
@@ -112,6 +117,10 @@ func New(c Config) *Dispatcher {
 	c.Feed.Listen(func(e core.Event) {
 		if e.Rescheduled {
 			d.ring()
+			return
+		}
+		if e.RolledOut {
+			d.moveRollouts()
 			return
 		}
 		d.events.put(e)
@@ -130,7 +139,7 @@ func (d *Dispatcher) Start(ctx context.Context) error {
 	}
 	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	loops := []func(context.Context) error{
-		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload, d.evict,
+		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload, d.evict, d.upgrade, d.heed,
 		func(ctx context.Context) error { return d.collect(ctx, d.small) },
 	}
 	for _, lane := range d.bulk {

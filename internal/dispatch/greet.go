@@ -24,11 +24,15 @@ func (d *Dispatcher) greet(ctx context.Context) error {
 			return nil
 		}
 		for _, h := range batch {
-			if err := d.svc.Introduce(ctx, h.node, facts(&h.Hello)); err != nil && !errors.Is(err, core.ErrNotFound) && ctx.Err() == nil {
+			err := d.svc.Introduce(ctx, h.node, facts(&h.Hello))
+			if err != nil && !errors.Is(err, core.ErrNotFound) && ctx.Err() == nil {
 				d.log.Error("introduce node", "node", h.node, "error", err)
 			}
 			if h.Crash != "" {
 				d.log.Warn("the agent crashed and was started again", "node", h.node, "crash", h.Crash)
+			}
+			if err == nil {
+				d.welcome(&h)
 			}
 			d.resume(ctx, h.node)
 		}

@@ -118,6 +118,14 @@ func Verbs() []Verb {
 		{"policy.explain", Read, of("user"), nil},
 		{"audit.list", List, nil, nil},
 
+		{"release.trust", Write, of("release"), nil},
+		{"release.add", Write, of("release"), nil},
+		{"release.remove", Write, of("release"), nil},
+		{"release.list", List, of("release"), nil},
+		{"upgrade.start", Write, of("release"), nil},
+		{"upgrade.modify", Write, of("rollout"), nil},
+		{"upgrade.list", List, of("rollout"), nil},
+
 		{"event.subscribe", Write, of("subscription"), nil},
 		{"event.modify", Write, of("subscription"), nil},
 		{"event.unsubscribe", Write, of("subscription"), nil},

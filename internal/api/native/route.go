@@ -153,6 +153,18 @@ func (d *Dialect) table() []route {
 
 		do("GET quotas", false, d.listQuotas),
 		do("PUT quotas", true, d.setQuota),
+		do("POST release-keys", true, d.trustKeys),
+		do("GET releases", false, d.listReleases),
+		do("POST releases", true, d.addRelease),
+		do("PUT releases/{version}/programs/{hash}", true, d.putProgram),
+		do("POST releases/{version}/complete", true, d.completeRelease),
+		do("DELETE releases/{version}", true, d.removeRelease),
+		do("GET rollouts", false, d.listRollouts),
+		do("POST rollouts", true, d.startRollout),
+		do("GET rollouts/{id}", false, d.getRollout),
+		do("PATCH rollouts/{id}", true, d.changeRollout),
+		do("GET rollouts/{id}/nodes", false, d.listRolloutNodes),
+
 		do("GET audit", false, d.listAudit),
 
 		do("GET events", false, d.listEvents),

@@ -45,6 +45,7 @@ func New(c Config) http.Handler {
 	mux.Handle(protocol.NodePath, methods{http.MethodGet: d.forNodes(d.tell)})
 	mux.Handle(protocol.ReenrollPath, methods{http.MethodPost: d.forNodes(d.reenroll)})
 	mux.Handle(protocol.LeavePath, methods{http.MethodPost: d.forNodes(d.leave)})
+	mux.Handle(protocol.ReleasePath, methods{http.MethodGet: d.forNodes(d.handOut)})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		send(w, problem(http.StatusNotFound, protocol.ProblemNoSuch, "there is nothing at this path"))
 	})
@@ -122,9 +123,13 @@ func (d *door) introduce(w http.ResponseWriter, r *http.Request, n *core.Node) {
 }
 
 func (d *door) answer(r *http.Request, n *core.Node) protocol.EnrollAnswer {
+	keys, err := d.Service.ReleaseKeys(r.Context())
+	if err != nil {
+		d.Log.LogAttrs(r.Context(), slog.LevelError, "release keys", slog.Any("error", err)) // the node learns them later
+	}
 	return protocol.EnrollAnswer{
 		NodeID: n.ID, NodeKey: int64(n.Key), AccountID: n.Account.String(), NATSURLs: d.BusURLs(r), CA: string(d.CA),
-		Heartbeat: int64(core.HeartbeatInterval / time.Second),
+		Heartbeat: int64(core.HeartbeatInterval / time.Second), ReleaseKeys: string(keys),
 	}
 }
 
