@@ -14,7 +14,7 @@ import (
 )
 
 func newRelease() *cobra.Command {
-	return group("release", "Make and sign what agents upgrade to",
+	return group("release", "Make, sign and hand over what agents upgrade to",
 		`A release is a folder with the programs of one version, packed, and a manifest with their hashes. Agents change only to what enough of their
 trusted keys have signed. Make the keys and sign on a machine of your own: a server needs no secret key and must have none.
 
@@ -23,8 +23,14 @@ trusted keys have signed. Make the keys and sign on a machine of your own: a ser
   errand release sign --key release.key keys.json
   errand release pack --version 1.2.3 --out rel linux/amd64=bin/amd64 linux/arm64=bin/arm64
   errand release sign --key release.key rel
-  errand release verify --keys keys.json rel`,
-		releaseKeygen, releaseKeys, releasePack, releaseSign, releaseVerify,
+  errand release verify --keys keys.json rel
+
+The server gets the list of keys once, and then each release:
+
+  errand release trust keys.json
+  errand release add rel
+  errand upgrade start 1.2.3`,
+		releaseKeygen, releaseKeys, releasePack, releaseSign, releaseVerify, releaseTrust, releaseAdd, releaseList, releaseRemove,
 	)
 }
 
