@@ -126,11 +126,50 @@ func (d *directory) lstat(name string) (fs.FileMode, error) {
 
 // create makes a file that nobody else can open yet.
 func (d *directory) create(name string) (*os.File, error) {
-	fd, err := unix.Openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(d.fd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+// reopen opens a file that this process or one before it created: anything else of the name is an error.
+func (d *directory) reopen(name string) (*os.File, error) {
+	fd, err := unix.Openat(d.fd, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o7777 != 0o600 || st.Nlink != 1 || int(st.Uid) != os.Geteuid()) {
+		err = unix.EEXIST
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// reserve makes room on the disk for a file of a size, if the file system can, so that a lack of it shows before the bytes travel.
+func reserve(file *os.File, size int64) error {
+	var st unix.Stat_t
+	var disk unix.Statfs_t
+	if err := errors.Join(unix.Fstat(int(file.Fd()), &st), unix.Fstatfs(int(file.Fd()), &disk)); err != nil {
+		return err
+	}
+	missing := size - st.Blocks*512 // the unit of stat, whatever the file system's is
+	switch {
+	case missing <= 0:
+		return nil
+	case uint64(missing)/uint64(disk.Bsize) >= disk.Bavail: // asking for it would take all that is left before it fails
+		return unix.ENOSPC
+	}
+	err := unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINTR) {
+		return nil
+	}
+	return err
 }
 
 // publish gives the finished file its name. Without overwrite, nobody who took the name meanwhile loses it.

@@ -41,8 +41,23 @@ func (d *directory) lstat(name string) (fs.FileMode, error) {
 
 // create makes a file that nobody else can open yet.
 func (d *directory) create(name string) (*os.File, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
+
+// reopen opens a file that this process or one before it created: anything else of the name is an error.
+func (d *directory) reopen(name string) (*os.File, error) {
+	info, err := d.root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.root.OpenFile(name, os.O_RDWR, 0)
+}
+
+// reserve does nothing: a lack of room shows when it is needed.
+func reserve(*os.File, int64) error { return nil }
 
 // publish gives the finished file its name. Without overwrite, nobody who took the name meanwhile loses it.
 func (d *directory) publish(temp, name string, overwrite bool) error {

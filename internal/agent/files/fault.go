@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Fault says why a file was not written.
+// Fault says why a file was not written, or not read.
 type Fault uint8
 
 // The faults. Each vendor's dialect has its own word for them.
@@ -23,6 +23,12 @@ const (
 	GroupNotFound
 	NoSpace  // on the device, or in the owner's quota
 	ReadOnly // the file system
+
+	// Of a file that is read:
+	Missing
+	NotRegular // a folder, a link, a device, a pipe or a socket
+	Unreadable // for anything else; the cause tells
+	Changed    // while it was read
 )
 
 // String returns the fault in words.
@@ -48,12 +54,24 @@ func (f Fault) String() string {
 		return "no space left"
 	case ReadOnly:
 		return "read-only file system"
+	case Missing:
+		return "no such file"
+	case NotRegular:
+		return "not a regular file"
+	case Unreadable:
+		return "cannot be read"
+	case Changed:
+		return "changed while it was read"
 	}
 	return fmt.Sprintf("fault(%d)", uint8(f))
 }
 
-// Error reports that a file was not written.
+// opRead is the Op of an Error about a file that is read.
+const opRead = "read file"
+
+// Error reports that a file was not written, or not read.
 type Error struct {
+	Op    string // what was tried; empty means to write it
 	Fault Fault
 	Path  string // what the fault is about: the file, its folder, a user or a group
 	Err   error  // the cause, or nil when the fault says it all
@@ -62,6 +80,9 @@ type Error struct {
 // Error returns path, fault and cause.
 func (e *Error) Error() string {
 	text := "write file"
+	if e.Op != "" {
+		text = e.Op
+	}
 	if e.Path != "" {
 		text += fmt.Sprintf(" %q", e.Path)
 	}

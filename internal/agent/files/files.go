@@ -1,6 +1,6 @@
-// Package files puts one file at a time onto this machine. A file appears whole, with its final owner and mode, or not at all; it never goes
-// anywhere but into the folder that was named, and what stands in its place is replaced, never written through. Fetching the content and
-// reporting the outcome are the caller's business.
+// Package files puts one file at a time onto this machine, or reads one. A file appears whole, with its final owner and mode, or not at all; it never
+// goes anywhere but into the folder that was named, and what stands in its place is replaced, never written through. A file that is read is a
+// regular one, and the same from its first byte to its last. Fetching the content and reporting the outcome are the caller's business.
 package files
 
 import (
@@ -73,14 +73,22 @@ func Write(ctx context.Context, f File) error {
 
 // validate looks at everything that can be judged without the machine.
 func (f File) validate() error {
+	if err := f.validatePlace(); err != nil {
+		return err
+	}
+	if len(f.Content) == 0 {
+		return &Error{Fault: ContentInvalid, Path: f.Path()}
+	}
+	return nil
+}
+
+func (f File) validatePlace() error {
 	switch {
 	case f.Name == "", len(f.Name) > MaxName, strings.ContainsRune(f.Name, 0),
 		f.Name != filepath.Base(f.Name), !filepath.IsLocal(f.Name), f.Name == ".":
 		return &Error{Fault: NameInvalid, Path: f.Name}
 	case !filepath.IsAbs(f.Dir), strings.ContainsRune(f.Dir, 0), slices.Contains(strings.Split(filepath.ToSlash(f.Dir), "/"), ".."):
 		return &Error{Fault: PathInvalid, Path: f.Dir}
-	case len(f.Content) == 0:
-		return &Error{Fault: ContentInvalid, Path: f.Path()}
 	}
 	if _, err := f.mode(); err != nil {
 		return &Error{Fault: ModeInvalid, Path: f.Path(), Err: err}
@@ -151,6 +159,11 @@ func (f File) fill(ctx context.Context, dir *directory, file *os.File, owner own
 			return err
 		}
 	}
+	return f.dress(dir, file, owner)
+}
+
+// dress gives the file its label, owner and mode, and brings it onto the disk.
+func (f File) dress(dir *directory, file *os.File, owner owner) error {
 	dir.keepLabel(f.Name, file)
 	if err := owner.take(file); err != nil {
 		return err
