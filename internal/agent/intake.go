@@ -124,7 +124,7 @@ func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 	case protocol.KindWelcome, protocol.KindUpgrade:
 		return a.upgraded(kind, msg)
 	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindPlanned, protocol.KindStarted, protocol.KindOutput,
-		protocol.KindFinished, protocol.KindUpgraded:
+		protocol.KindFinished, protocol.KindUpgraded, protocol.KindProgress:
 		return fmt.Errorf("%w: kind %d is a node's", protocol.ErrMalformed, kind)
 	default: // of a newer server, which knows from our Hello that we may not understand it
 	}

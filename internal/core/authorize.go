@@ -308,6 +308,10 @@ func (s *Service) tagsOf(ctx context.Context, c *Caller, kind Kind, ids []string
 func (s *Service) allowRun(ctx context.Context, c *Caller, spec *RunSpec) error {
 	verb := "invocation.run"
 	switch {
+	case spec.Transfer != nil && spec.Transfer.To != nil:
+		verb = "file.push"
+	case spec.Transfer != nil:
+		verb = "file.fetch"
 	case spec.File != nil:
 		verb = "file.send"
 	case spec.Command != 0:

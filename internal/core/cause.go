@@ -52,8 +52,15 @@ const (
 	CauseContainerConnect
 	CauseContainerFault
 	CauseContainerTimeout
-	CauseLimits // a resource limit cannot be enforced on the node
-	NumCauses   = int(iota)
+	CauseLimits       // a resource limit cannot be enforced on the node
+	CauseFileHash     // what arrived is not what was sent
+	CauseFileChanged  // while it was read
+	CauseFileKind     // a folder, a device or the like
+	CauseFileTooLarge // for the server, or for who asked
+	CauseFileMissing
+	CauseFileUnreadable
+	CauseFileRefused // the server would not give or take it
+	NumCauses        = int(iota)
 )
 
 var causeNames = [NumCauses]string{
@@ -64,7 +71,7 @@ var causeNames = [NumCauses]string{
 	"rebooted", "journal_gap", "schedule_over", "file_create", "file_exists", "file_content", "file_name", "file_path", "file_mode",
 	"group_not_found", "container_id", "container_name", "container_runtime", "container_mismatch", "container_ambiguous",
 	"container_not_found", "container_state", "container_connect", "container_fault", "container_timeout",
-	"limits_unavailable",
+	"limits_unavailable", "file_hash", "file_changed", "file_kind", "file_too_large", "file_missing", "file_unreadable", "file_refused",
 }
 
 func (c Cause) String() string {

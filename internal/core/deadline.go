@@ -75,6 +75,9 @@ func (s *Service) Expire(ctx context.Context, v *Invocation, ids []TaskID) ([]Ta
 		changed = append(changed, *t)
 		return true
 	})
+	for i := range changed {
+		s.settled(changed[i].ID)
+	}
 	return changed, err
 }
 

@@ -124,7 +124,7 @@ func (s *Service) FindSink(ctx context.Context, sink Sink) DeliveryFault {
 // outlet decides where what a new invocation prints goes. Nothing is printed by files and by dry runs.
 func (s *Service) outlet(ctx context.Context, v *Invocation) (Outlet, error) {
 	switch {
-	case !s.Delivers() || v.Kind == KindFile || v.Repeat == DryRun:
+	case !s.Delivers() || !v.Kind.Prints() || v.Repeat == DryRun:
 		return NoOutlet, nil
 	case v.Sink.Bucket != "":
 		return SinkOutlet, nil

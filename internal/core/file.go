@@ -31,12 +31,9 @@ func (v *Invocation) checkFile(l *Limits) error {
 		return invalid(ReasonFileTooLarge, "content", "more than %d bytes", l.Content)
 	case l.Description > 0 && utf8.RuneCountInString(v.Description) > l.Description:
 		return invalid(ReasonFileDescriptionTooLong, "description", "more than %d characters", l.Description)
-	case !validMode(f.Mode):
-		return invalid(ReasonFileModeInvalid, "mode", "%q is not an octal mode", f.Mode)
-	case !validOwner(f.Owner):
-		return invalid(ReasonFileOwnerInvalid, "owner", "%q", f.Owner)
-	case !validOwner(f.Group):
-		return invalid(ReasonFileGroupInvalid, "group", "%q", f.Group)
+	}
+	if err := f.checkAccess(); err != nil {
+		return err
 	}
 	if f.Mode == "" {
 		f.Mode = defaultMode
@@ -45,6 +42,19 @@ func (v *Invocation) checkFile(l *Limits) error {
 	var err error
 	v.Timeout, err = l.timeout(v.Timeout)
 	return err
+}
+
+// checkAccess looks at who is to have the file and what they may do with it.
+func (f *File) checkAccess() error {
+	switch {
+	case !validMode(f.Mode):
+		return invalid(ReasonFileModeInvalid, "mode", "%q is not an octal mode", f.Mode)
+	case !validOwner(f.Owner):
+		return invalid(ReasonFileOwnerInvalid, "owner", "%q", f.Owner)
+	case !validOwner(f.Group):
+		return invalid(ReasonFileGroupInvalid, "group", "%q", f.Group)
+	}
+	return nil
 }
 
 // validMode accepts three or four octal digits, and nothing for the default.

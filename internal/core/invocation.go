@@ -43,6 +43,8 @@ const (
 	KindStanding                         // is carried out by its nodes again and again; its tasks wait
 	KindOccurrence                       // one run of a standing invocation, on the nodes where it was due at the same moment
 	KindFile                             // writes a file
+	KindPush                             // brings a large file to its nodes
+	KindFetch                            // takes files from its nodes
 )
 
 // String is the word for the kind in events.
@@ -56,6 +58,10 @@ func (k InvocationKind) String() string {
 		return "occurrence"
 	case KindFile:
 		return "file"
+	case KindPush:
+		return "push"
+	case KindFetch:
+		return "fetch"
 	}
 	return "unknown"
 }
@@ -75,6 +81,9 @@ type File struct {
 	Overwrite   bool
 	ContentType string // as passed, for dialects that echo it
 }
+
+// Prints reports whether what runs can print anything.
+func (k InvocationKind) Prints() bool { return k != KindFile && k != KindPush && k != KindFetch }
 
 // Invocation is one order to run a command on some nodes. It carries a copy of the command, so that later changes of the
 // command do not change history.
@@ -106,6 +115,7 @@ type Invocation struct {
 	Revision      uint64          // of a standing invocation, grows with each change
 	RevisedAt     time.Time       // zero if it never changed
 	File          *File           // KindFile only
+	Transfer      *Transfer       // KindPush and KindFetch only
 
 	Schedule ID        // what made it run: a standing invocation for KindOccurrence, or a schedule; zero for a person
 	Due      time.Time // the moment at which Schedule said so

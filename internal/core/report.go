@@ -148,6 +148,11 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 		}
 	}
 	s.begun(runs, outcomes)
+	for id, o := range outcomes {
+		if o != nil && o.after.State.Ended() {
+			s.settled(id)
+		}
+	}
 	s.watch.wake(maps.Keys(outcomes))
 	return answers, nil
 }

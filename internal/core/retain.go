@@ -28,7 +28,8 @@ func (s *Service) Retain(ctx context.Context, keep Retention) (removed int, err 
 		return 0, err
 	}
 	// Output that resists is tried again by the next call, and keeps nothing else from leaving.
-	unfinished := errors.Join(s.removeOutput(ctx, left), s.removeExpiredKeys(ctx), s.retainFirings(ctx, keep.Age), s.removeEvents(ctx, keep.Age))
+	unfinished := errors.Join(s.removeOutput(ctx, left), s.removeExpiredKeys(ctx), s.retainFirings(ctx, keep.Age), s.removeEvents(ctx, keep.Age),
+		s.expireParcels(ctx))
 	accounts, err := s.store.ListAccounts(ctx)
 	if err != nil {
 		return 0, errors.Join(unfinished, err)
@@ -77,7 +78,7 @@ func (s *Service) removeOutput(ctx context.Context, ids []ID) error {
 	var errs []error
 	done := make([]ID, 0, len(ids))
 	for _, id := range ids {
-		if err := s.blobs.DeleteAll(ctx, invocationPrefix(id)); err != nil {
+		if err := errors.Join(s.blobs.DeleteAll(ctx, invocationPrefix(id)), s.removeParcels(ctx, id)); err != nil {
 			errs = append(errs, fmt.Errorf("remove output of %s: %w", id, err))
 			continue
 		}

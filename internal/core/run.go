@@ -40,8 +40,9 @@ type RunSpec struct {
 	Repeat        RepeatMode // empty means Once
 	Frequency     string     // rate(), at() or cron, with Period
 	Policy        schedule.Policy
-	File          *File // write Content to this file instead of running it
-	Schedule      ID    // the schedule that wants this run, and the moment Due at which it does; once for each moment
+	File          *File     // write Content to this file instead of running it
+	Transfer      *Transfer // move large files instead of running anything
+	Schedule      ID        // the schedule that wants this run, and the moment Due at which it does; once for each moment
 	Due           time.Time
 	DeliverWithin time.Duration
 	ClientToken   string
@@ -79,7 +80,7 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params, Secrets: spec.Secrets,
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
 		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat,
-		Frequency: spec.Frequency, Policy: spec.Policy, File: spec.File, Schedule: spec.Schedule,
+		Frequency: spec.Frequency, Policy: spec.Policy, File: spec.File, Transfer: spec.Transfer, Schedule: spec.Schedule,
 		Due: spec.Due, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken, RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Command != 0 {
@@ -89,6 +90,9 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 		}
 		v.Command, v.Saved, v.Definition = cmd.ID, true, cmd.Definition
 		spec.Override.apply(&v.Definition)
+	}
+	if err := s.findParcel(ctx, &c, v.Transfer); err != nil {
+		return Invocation{}, err
 	}
 	if err := s.checkRun(&v, &spec); err != nil {
 		return Invocation{}, err
@@ -109,7 +113,9 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 	if v.Outlet, err = s.outlet(ctx, &v); err != nil {
 		return Invocation{}, err
 	}
-	v, err = s.insert(ctx, v, nodes, spec.RequestHash)
+	if v, err = s.insert(ctx, v, nodes, spec.RequestHash); err == nil {
+		err = s.useParcel(ctx, &v)
+	}
 	if err == nil {
 		c.Trail.note("invocation/" + v.ID.String())
 	}
@@ -151,6 +157,9 @@ func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	}
 	if err := v.checkResources(); err != nil {
 		return err
+	}
+	if v.Transfer != nil {
+		return v.checkTransfer(s.transfers)
 	}
 	if v.File != nil {
 		v.Kind, v.Repeat = KindFile, Once
@@ -257,7 +266,7 @@ func (s *Service) targets(ctx context.Context, account AccountID, v *Invocation,
 		switch {
 		case spec.ResourceGroup != "" && n.ResourceGroup != "" && n.ResourceGroup != spec.ResourceGroup:
 			return nil, &Error{Code: CodeNotFound, Reason: ReasonTargetNotFound, Field: n.ID, Detail: "belongs to another resource group"}
-		case v.File == nil && !v.Type.RunsOn(n.Platform):
+		case v.File == nil && v.Transfer == nil && !v.Type.RunsOn(n.Platform):
 			return nil, &Error{
 				Code: CodeInvalid, Reason: ReasonTargetPlatform, Field: n.ID, Detail: "platform " + string(n.Platform) + " cannot run " + string(v.Type),
 			}
@@ -380,6 +389,7 @@ const (
 	featureLogin     = "login"
 	featurePower     = "power"
 	featurePolicy    = "policy"
+	featureTransfer  = "transfer"
 )
 
 // needs are the features that an invocation asks of an agent; none for a plain command.
@@ -392,6 +402,7 @@ func (v *Invocation) needs() (features []string) {
 	add(featureSchedule, v.Kind == KindStanding)
 	add(featurePolicy, v.Kind == KindStanding && v.Policy != (schedule.Policy{}))
 	add(featureFile, v.Kind == KindFile)
+	add(featureTransfer, v.Transfer != nil)
 	add(featureDryRun, v.Repeat == DryRun)
 	add(featureContainer, v.ContainerID != "" || v.ContainerName != "")
 	add(featureSecret, len(v.Secrets) > 0) // hidden parameters are filled into the script, which any agent can run

@@ -20,6 +20,7 @@ type Config struct {
 	Post   Post // carries webhooks
 	// ObjectStore is the store that output can be delivered to; nil if there is none.
 	ObjectStore ObjectStore
+	Transfers   TransferLimits
 	// Protocol is what the server speaks with nodes: a release may need a newer one.
 	Protocol uint64
 	// PageKey signs paging tokens; 32 bytes, the same on all replicas.
@@ -42,6 +43,8 @@ type Service struct {
 	protocol uint64
 	watch    watchers
 
+	transfers TransferLimits
+
 	mu     sync.Mutex
 	seen   map[NodeKey]time.Time // signs of life since the last FlushSeen
 	live   map[NodeKey]time.Time // the latest sign of life of each node heard by this process
@@ -52,12 +55,14 @@ type Service struct {
 	documents map[string]policy.Document
 	quotas    map[AccountID]cachedQuotas
 	audited   []AuditRecord // not yet written
+	progress  map[TaskID]Progress
 }
 
 // NewService puts a Service together.
 func NewService(c Config) *Service {
 	return &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
+		transfers: c.Transfers.withDefaults(), progress: map[TaskID]Progress{},
 		protocol: c.Protocol, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},

@@ -25,6 +25,7 @@ type Store interface {
 	Releases
 	Events
 	Sessions
+	Parcels
 	Close() error
 }
 
@@ -238,6 +239,32 @@ type Tags interface {
 	ChangeTags(ctx context.Context, account AccountID, kind Kind, keys []int64, change func([]Tag) ([]Tag, error)) error
 	// ListTagged lists objects with their tags. It orders by Key descending (Cursor.A) and counts nothing.
 	ListTagged(ctx context.Context, kind Kind, f TaggedFilter, p Page) ([]Tagged, error)
+}
+
+// ParcelFilter selects parcels; zero fields select all.
+type ParcelFilter struct {
+	Account     AccountID
+	Invocations []ID    // that they belong to
+	Task        *TaskID // of a fetch, that they belong to
+	Principal   string  // who uploads them
+	Hash        string
+	Free        bool      // only those that belong to no invocation
+	Before      time.Time // not changed since
+	Limit       int       // 0 for all
+}
+
+// Parcels keeps what is known about large files; their chunks are blobs.
+type Parcels interface {
+	// InsertParcel stores a new one; ErrTaken if its task has one of the same File already.
+	InsertParcel(ctx context.Context, p Parcel) error
+	Parcel(ctx context.Context, id ID) (Parcel, error)
+	// ChangeParcel reads a parcel, lets change decide and writes or, where it does not want to keep it, deletes it, in one transaction. ErrTaken
+	// as with InsertParcel.
+	ChangeParcel(ctx context.Context, id ID, change func(*Parcel) (keep bool, err error)) error
+	// ListParcels lists them by invocation, index, file and id.
+	ListParcels(ctx context.Context, f ParcelFilter) ([]Parcel, error)
+	// ParcelBytes adds up the sizes of all parcels of all accounts.
+	ParcelBytes(ctx context.Context) (int64, error)
 }
 
 // Blobs keeps long output outside the rows. Keys are made of [a-z0-9/].

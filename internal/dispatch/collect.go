@@ -107,6 +107,13 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		r.Skipped, r.Missed = count(m.Skipped), count(m.Missed)
 		d.queue(r)
 		d.outdated(node, &m)
+	case protocol.KindProgress:
+		m, err := protocol.DecodeProgress(msg)
+		if err != nil {
+			return err
+		}
+		d.count("progress")
+		d.progressed(node, &m)
 	case protocol.KindUpgraded:
 		m, err := protocol.DecodeUpgraded(msg)
 		if err != nil {
@@ -138,6 +145,18 @@ func report(node core.NodeKey, t protocol.Task, kind core.ReportKind) core.Repor
 
 // count is a number of moments as it is stored.
 func count(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
+
+// progressed notes how far a task has come, if it is the node's and open. It is no report: nothing is stored, nothing answered.
+func (d *Dispatcher) progressed(node core.NodeKey, m *protocol.Progress) {
+	id := taskID(m.Task)
+	d.mu.Lock()
+	t := d.find(id)
+	moves := t != nil && t.Node == node && t.inv.Transfer != nil
+	d.mu.Unlock()
+	if moves {
+		d.svc.Progressed(id, core.Progress{Done: int64(min(m.Done, math.MaxInt64)), Total: int64(min(m.Total, math.MaxInt64)), At: d.now()})
+	}
+}
 
 func (d *Dispatcher) count(kind string) { d.metrics.Reports.WithLabelValues(kind).Inc() }
 
@@ -276,6 +295,14 @@ var ends = map[protocol.Outcome]struct {
 	protocol.OutcomeContainerTimeout:      {core.StartFailed, core.CauseContainerTimeout},
 
 	protocol.OutcomeLimits: {core.StartFailed, core.CauseLimits},
+
+	protocol.OutcomeFileHash:       {core.Failed, core.CauseFileHash},
+	protocol.OutcomeFileChanged:    {core.Failed, core.CauseFileChanged},
+	protocol.OutcomeFileKind:       {core.Failed, core.CauseFileKind},
+	protocol.OutcomeFileTooLarge:   {core.Failed, core.CauseFileTooLarge},
+	protocol.OutcomeFileMissing:    {core.Failed, core.CauseFileMissing},
+	protocol.OutcomeFileUnreadable: {core.Failed, core.CauseFileUnreadable},
+	protocol.OutcomeFileRefused:    {core.Failed, core.CauseFileRefused},
 }
 
 func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report {

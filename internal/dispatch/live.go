@@ -139,12 +139,22 @@ func encodeSpec(v *core.Invocation, script []byte) []byte {
 		}
 	}
 	if f := v.File; f != nil {
-		spec.File = &protocol.File{Name: f.Name, Dir: f.Dir, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Overwrite: f.Overwrite}
+		spec.File = wireFile(f)
+	}
+	if t := v.Transfer; t != nil {
+		spec.Transfer = &protocol.Transfer{Size: uint64(t.Size), Hash: t.Hash, Paths: t.Paths, Follow: t.Follow, Most: uint64(t.Most)}
+		if t.To != nil {
+			spec.Transfer.To = wireFile(t.To)
+		}
 	}
 	if v.Resources != nil {
 		spec.Limits = limits(v.Resources)
 	}
 	return protocol.AppendSpec(nil, &spec)
+}
+
+func wireFile(f *core.File) *protocol.File {
+	return &protocol.File{Name: f.Name, Dir: f.Dir, Mode: f.Mode, Owner: f.Owner, Group: f.Group, Overwrite: f.Overwrite}
 }
 
 // ioClasses are the numbers under which the classes travel.

@@ -57,6 +57,11 @@ func Verbs() []Verb {
 		{"file.send", Write, of("node"), by("ecs:SendFile eflo:SendFile")},
 		{"file.list", List, of("invocation", "node"), by("ecs:DescribeSendFileResults eflo:DescribeSendFileResults")},
 
+		{"file.upload", Write, nil, nil},
+		{"file.push", Write, of("node"), nil},
+		{"file.fetch", Write, of("node"), nil},
+		{"file.download", Read, of("invocation"), nil},
+
 		{"schedule.create", Write, of("node", "command"), by("tat:CreateInvoker")},
 		{"schedule.modify", Write, of("schedule", "node", "command"), by("tat:ModifyInvoker")},
 		{"schedule.delete", Write, of("schedule"), by("tat:DeleteInvoker")},

@@ -76,7 +76,11 @@ func AppendSpec(b []byte, s *Spec) []byte {
 	}
 	b = appendBool(b, 16, s.Login)
 	b = appendBool(b, 17, s.Power)
-	return appendBool(b, 18, s.Hidden)
+	b = appendBool(b, 18, s.Hidden)
+	if s.Transfer != nil {
+		b = appendMessage(b, 19, s.Transfer.append(nil))
+	}
+	return b
 }
 
 func decodeSpec(b []byte) (s Spec, err error) {
@@ -119,6 +123,8 @@ func decodeSpec(b []byte) (s Spec, err error) {
 			s.Power = d.bool()
 		case 18:
 			s.Hidden = d.bool()
+		case 19:
+			s.Transfer, d.err = decodeTransfer(d.raw)
 		}
 	}
 	return s, d.err
@@ -230,6 +236,44 @@ func decodeFile(b []byte) (*File, error) {
 		}
 	}
 	return f, d.err
+}
+
+func (t *Transfer) append(b []byte) []byte {
+	if t.To != nil {
+		b = appendMessage(b, 1, t.To.append(nil))
+	}
+	b = appendUint(b, 2, t.Size)
+	b = appendBytes(b, 3, t.Hash)
+	for _, p := range t.Paths {
+		b = appendBytes(b, 4, p)
+	}
+	b = appendBool(b, 5, t.Follow)
+	return appendUint(b, 6, t.Most)
+}
+
+func decodeTransfer(b []byte) (*Transfer, error) {
+	t, d := &Transfer{}, decoder{rest: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			t.To, d.err = decodeFile(d.raw)
+		case 2:
+			t.Size = d.num
+		case 3:
+			t.Hash = d.text()
+		case 4:
+			if len(t.Paths) == maxPaths {
+				d.err = fmt.Errorf("%w: more than %d paths", ErrMalformed, maxPaths)
+				break
+			}
+			t.Paths = append(t.Paths, d.text())
+		case 5:
+			t.Follow = d.bool()
+		case 6:
+			t.Most = d.num
+		}
+	}
+	return t, d.err
 }
 
 // AppendRun adds a Run message with an already encoded spec.
@@ -450,6 +494,30 @@ func DecodePlanned(b []byte) (m Planned, err error) {
 			m.Skipped = d.num
 		case 5:
 			m.Missed = d.num
+		}
+	}
+	return m, d.err
+}
+
+// Append adds the encoding of m.
+func (m *Progress) Append(b []byte) []byte {
+	b = m.Task.append(append(b, byte(KindProgress)))
+	b = appendUint(b, 3, m.Done)
+	return appendUint(b, 4, m.Total)
+}
+
+// DecodeProgress reads a Progress message.
+func DecodeProgress(b []byte) (m Progress, err error) {
+	d := open(b, KindProgress)
+	for d.next() {
+		if d.task(&m.Task) {
+			continue
+		}
+		switch d.tag {
+		case 3:
+			m.Done = d.num
+		case 4:
+			m.Total = d.num
 		}
 	}
 	return m, d.err

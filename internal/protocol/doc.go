@@ -31,6 +31,8 @@
 //     Run.After keeps a node that takes up a plan (or takes it up again, having lost its journal) from what fired already.
 //   - Stop for a planned task ends the plan and the runs that live, if any; OutcomeNeverStarted says that no run was ever started. Stop for
 //     one run ends only that. An Ack with Final set for a plan that is not over works like Stop: the server knows no such plan any more.
+//   - A Run whose Spec has a Transfer moves large files over HTTPS. It is the one kind of task that is begun again when the agent starts anew:
+//     what is on disk or at the server already is not moved twice, and a file is put in place once. Progress tells how far it has come.
 //   - After Hello a node sends Planned for each plan it carries out, and the server repeats Run for the plans that it misses among them: a
 //     node whose journal was damaged carries out no plan before it is asked for it again.
 //   - Hello follows every (re)connection and asks the server to repeat what is open for this node. Beat follows every 60 seconds, and every

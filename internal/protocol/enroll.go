@@ -123,4 +123,9 @@ const (
 	ProblemNoSuch    ProblemReason = "no_such_path"
 	ProblemInternal  ProblemReason = "internal" // ask again later
 	ProblemUnproven  ProblemReason = "unproven" // the proof is missing or does not fit the request
+
+	ProblemTransferGone ProblemReason = "transfer_gone" // not, or no longer, a task of this node
+	ProblemTooLarge     ProblemReason = "too_large"     // for a file that is fetched
+	ProblemNoRoom       ProblemReason = "no_room"       // for it at the server
+	ProblemChanged      ProblemReason = "changed"       // it is not the file that it was, or not what was read of it
 )

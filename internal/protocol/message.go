@@ -26,6 +26,7 @@ const (
 	KindFinished Kind = 69
 	KindPlanned  Kind = 70
 	KindUpgraded Kind = 71
+	KindProgress Kind = 72
 )
 
 // Task names one execution on one node: the invocation's number and the position of the node among its targets. A planned task names
@@ -80,6 +81,8 @@ type Spec struct {
 	Login  bool    // read the user's login profile first; a node without the feature runs the task all the same
 	Hidden bool    // Content and Env hold secrets: neither is written down in the clear, and long values of Env are masked in the output
 	Power  bool    // ExitPowerOff and ExitReboot mean what they are called, once the result is acknowledged
+
+	Transfer *Transfer // move large files instead of running anything; see transfer.go
 }
 
 // The exit codes with which a task whose Spec has Power asks for an end of the machine.
@@ -210,6 +213,13 @@ type Planned struct {
 	Skipped, Missed uint64
 }
 
+// Progress says how far a task has come that moves files. It is sent now and then, and never repeated.
+type Progress struct {
+	Task  Task
+	Done  uint64 // bytes
+	Total uint64
+}
+
 // Started says that the process runs. Short tasks send only Finished.
 type Started struct {
 	Task Task
@@ -295,7 +305,15 @@ const (
 
 	OutcomeLimits Outcome = 40 // a limit cannot be enforced on this node; Detail says which
 
-	outcomeEnd Outcome = 41
+	OutcomeFileHash       Outcome = 41 // what arrived is not what was sent
+	OutcomeFileChanged    Outcome = 42 // while it was read
+	OutcomeFileKind       Outcome = 43 // a folder, a device or the like
+	OutcomeFileTooLarge   Outcome = 44 // for the server, or for who asked
+	OutcomeFileMissing    Outcome = 45
+	OutcomeFileUnreadable Outcome = 46
+	OutcomeFileRefused    Outcome = 47 // the server would not give or take it; Detail says why
+
+	outcomeEnd Outcome = 48
 )
 
 // Valid reports whether o is a known outcome.
@@ -335,6 +353,7 @@ const (
 	FeaturePolicy    = "policy"    // Plan.Overlap, Plan.CatchUp and Plan.Jitter
 	FeatureSecret    = "secret"    // Spec.Hidden
 	FeatureUpgrade   = "upgrade"   // Welcome and Upgrade
+	FeatureTransfer  = "transfer"  // Spec.Transfer
 )
 
 // KindOf returns the kind of an encoded message.

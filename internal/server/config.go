@@ -34,6 +34,9 @@ type Config struct {
 	RetainDays        int // results of invocations made longer ago are removed; 0 keeps them for ever
 	RetainInvocations int // of each account the newest that many are kept, and what has not ended; 0 keeps all
 
+	TransferFile  int64 // bytes in one file that is pushed or fetched; 0 means core.DefaultMaxFile
+	TransferTotal int64 // bytes in all of them that lie here at a time; 0 means core.DefaultMaxTotal
+
 	// WebhookAllowPrivate lets subscribers have addresses in private networks and, as they may anyway while Listen is on loopback alone, on
 	// this machine.
 	WebhookAllowPrivate bool
@@ -71,6 +74,9 @@ func (c *Config) check() error {
 	}
 	if info, err := os.Stat(c.AgentPackages); c.AgentPackages != "" && (err != nil || !info.IsDir()) {
 		return fmt.Errorf("agent packages: %q is not a folder", c.AgentPackages)
+	}
+	if c.TransferFile < 0 || c.TransferTotal < 0 {
+		return errors.New("files that are moved can have no negative size")
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {

@@ -105,6 +105,7 @@ func (s *Server) openCore(ctx context.Context) error {
 	hooks := webhook.New(webhook.Config{Now: c.Now, Loopback: c.local(), Private: c.WebhookAllowPrivate, Agent: "errand"})
 	config := core.Config{
 		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: s.feed, Post: hooks.Post, PageKey: pageKey, Protocol: protocol.Version, //nolint:gosec // uniqueness, not secrecy
+		Transfers: core.TransferLimits{File: c.TransferFile, Total: c.TransferTotal},
 	}
 	var uploader dispatch.Uploader
 	if objects != nil { // an interface with nothing in it would not be nil

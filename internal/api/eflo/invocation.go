@@ -26,7 +26,7 @@ func (d *Dialect) describeInvocations(
 		}
 	}
 	v, err := d.service.Invocation(ctx, c, id)
-	if core.ReasonInvocationNotFound.Is(err) || err == nil && v.Kind == core.KindFile {
+	if core.ReasonInvocationNotFound.Is(err) || err == nil && !v.Kind.Prints() {
 		return resp, nil // files have an operation of their own
 	}
 	if err != nil {

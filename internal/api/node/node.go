@@ -35,17 +35,19 @@ type Config struct {
 type door struct {
 	Config
 	failures failures
+	turns    *turns
 }
 
 // New makes the handler for everything below /agent/. It answers in JSON, whatever happens.
 func New(c Config) http.Handler {
-	d := &door{Config: c}
+	d := &door{Config: c, turns: newTurns()}
 	mux := http.NewServeMux()
 	mux.Handle(protocol.EnrollPath, methods{http.MethodPost: d.enroll})
 	mux.Handle(protocol.NodePath, methods{http.MethodGet: d.forNodes(d.tell)})
 	mux.Handle(protocol.ReenrollPath, methods{http.MethodPost: d.forNodes(d.reenroll)})
 	mux.Handle(protocol.LeavePath, methods{http.MethodPost: d.forNodes(d.leave)})
 	mux.Handle(protocol.ReleasePath, methods{http.MethodGet: d.forNodes(d.handOut)})
+	d.addTransfers(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		send(w, problem(http.StatusNotFound, protocol.ProblemNoSuch, "there is nothing at this path"))
 	})

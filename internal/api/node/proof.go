@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"errand/internal/core"
 	"errand/internal/protocol"
@@ -60,7 +61,13 @@ func (d *door) unproven(w http.ResponseWriter, r *http.Request, err error) {
 // failed answers a node's request that came to nothing.
 func (d *door) failed(w http.ResponseWriter, r *proven, err error) {
 	p, level := problemOf(err), slog.LevelInfo
-	if p.Status >= http.StatusInternalServerError {
+	var own *core.Error
+	if errors.As(err, &own) {
+		if about, ok := problemOfTransfer(own); ok && strings.HasPrefix(r.URL.Path, protocol.TransferPath) {
+			p = about
+		}
+	}
+	if p.Status >= http.StatusInternalServerError && r.Context().Err() == nil { // or the node has gone
 		level = slog.LevelError
 	}
 	d.Log.LogAttrs(r.Context(), level, "node's request failed", slog.String("node", r.node.ID), slog.String("path", r.URL.Path), slog.Any("error", err))
@@ -98,8 +105,12 @@ func (r *proven) read(w http.ResponseWriter, most int64) ([]byte, error) {
 		return nil, &http.MaxBytesError{Limit: most}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if err != nil {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
 		return nil, err
+	case err != nil:
+		return nil, malformed("the body did not come: %w", err)
 	}
 	if subtle.ConstantTimeCompare([]byte(protocol.BodyHash(body)), []byte(r.proof.Body)) != 1 {
 		return nil, malformed("the body is not the one that the proof names")

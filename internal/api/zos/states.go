@@ -94,7 +94,9 @@ func causeOr(c core.Cause, fallback errorCode) errorCode {
 		core.CauseFileCreate, core.CauseFileExists, core.CauseFileContent, core.CauseFileName, core.CauseFilePath, core.CauseFileMode,
 		core.CauseContainerID, core.CauseContainerName, core.CauseContainerRuntime, core.CauseContainerMismatch,
 		core.CauseContainerAmbiguous, core.CauseContainerNotFound, core.CauseContainerState, core.CauseContainerConnect,
-		core.CauseContainerFault, core.CauseContainerTimeout, core.CauseLimits:
+		core.CauseContainerFault, core.CauseContainerTimeout, core.CauseLimits,
+		core.CauseFileHash, core.CauseFileChanged, core.CauseFileKind, core.CauseFileTooLarge, core.CauseFileMissing,
+		core.CauseFileUnreadable, core.CauseFileRefused:
 		return errSystem
 	}
 	return errSystem

@@ -43,6 +43,8 @@ func TestCause(t *testing.T) {
 		core.CauseContainerRuntime: system, core.CauseContainerMismatch: system, core.CauseContainerAmbiguous: system,
 		core.CauseContainerNotFound: system, core.CauseContainerState: system, core.CauseContainerConnect: system,
 		core.CauseContainerFault: system, core.CauseContainerTimeout: system, core.CauseLimits: system,
+		core.CauseFileHash: system, core.CauseFileChanged: system, core.CauseFileKind: system, core.CauseFileTooLarge: system,
+		core.CauseFileMissing: system, core.CauseFileUnreadable: system, core.CauseFileRefused: system,
 	}
 	for c := range core.Cause(core.NumCauses) {
 		if got := causeOr(c, fallback); got != want[c] {

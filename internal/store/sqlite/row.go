@@ -187,6 +187,8 @@ func (b *binder) set(v any) {
 		b.json(v, v == schedule.Policy{})
 	case *core.Resources:
 		b.json(v, v == nil)
+	case *core.Transfer:
+		b.json(v, v == nil)
 	case []core.ID:
 		b.json(v, len(v) == 0)
 	case core.SessionEncryption:

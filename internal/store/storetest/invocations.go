@@ -24,6 +24,9 @@ func fullInvocation(id core.ID) core.Invocation {
 		},
 		Login: true, Power: true, Secrets: map[string]string{"A": "sealed"}, Hidden: true,
 		File: &core.File{Name: "n", Dir: "/d", Mode: "0644", Owner: "o", Group: "g", Overwrite: true, ContentType: "Base64"},
+		Transfer: &core.Transfer{
+			Parcel: 7, To: &core.File{Name: "n", Dir: "/d"}, Size: 1 << 40, Hash: "ab", Paths: []string{"/a", "/b"}, Follow: true, Most: 9,
+		},
 	}
 }
 
