@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,7 @@ type Config struct {
 	// SelfExe is the program to start as a supervisor; see executor.SuperviseArg.
 	SelfExe string
 	Dial    Dial
+	HTTP    *http.Client // how to ask the server for what does not travel over the bus; nil uses one that knows no proxy or private CA
 	Log     *slog.Logger
 	// Ask finds out why the server refuses this node; without it, and as long as the server cannot be asked, a few refusals count as an answer.
 	Ask Ask
@@ -175,7 +177,7 @@ func New(cfg Config) (*Agent, error) {
 		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), probe: make(chan struct{}, 1),
 		alarm: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		agendaUp: make(chan struct{}, 1), tasks: map[protocol.Task]*task{}, plans: map[protocol.Task]*plan{},
-		lanes: [lanes]lane{commandLane: {places: cfg.MaxRunning}, fileLane: {places: maxWrites}},
+		lanes: [lanes]lane{commandLane: {places: cfg.MaxRunning}, fileLane: {places: maxWrites}, transferLane: {places: maxTransfers}},
 	}
 	for i := range a.pulses {
 		a.pulses[i].call = make(chan struct{}, 1)
@@ -201,6 +203,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Deadline <= 0 {
 		c.Deadline = usualDeadline
+	}
+	if c.HTTP == nil {
+		c.HTTP = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if c.Clock == nil {
 		c.Clock = machineClock()

@@ -106,5 +106,6 @@ func features() []string {
 	return []string{
 		"shell", protocol.FeatureSchedule, protocol.FeatureFile, protocol.FeatureDryRun, protocol.FeatureContainer, protocol.FeatureSession,
 		protocol.FeatureLimits, protocol.FeatureLogin, protocol.FeaturePower, protocol.FeaturePolicy, protocol.FeatureSecret,
+		protocol.FeatureTransfer,
 	}
 }

@@ -20,5 +20,5 @@ func diskID() string { return "" }
 
 // features names what this machine can do, beginning with the kinds of scripts it runs.
 func features() []string {
-	return append(scriptKinds(), protocol.FeatureSchedule, protocol.FeatureFile, protocol.FeatureDryRun, protocol.FeaturePolicy)
+	return append(scriptKinds(), protocol.FeatureSchedule, protocol.FeatureFile, protocol.FeatureDryRun, protocol.FeaturePolicy, protocol.FeatureTransfer)
 }

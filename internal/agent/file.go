@@ -73,6 +73,10 @@ func fileFaults() map[files.Fault]protocol.Outcome {
 		files.GroupNotFound:  protocol.OutcomeGroupNotFound,
 		files.NoSpace:        protocol.OutcomeNoSpace,
 		files.ReadOnly:       protocol.OutcomeReadOnly,
+		files.Missing:        protocol.OutcomeFileMissing,
+		files.NotRegular:     protocol.OutcomeFileKind,
+		files.Unreadable:     protocol.OutcomeFileUnreadable,
+		files.Changed:        protocol.OutcomeFileChanged,
 	}
 }
 

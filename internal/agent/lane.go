@@ -12,6 +12,7 @@ import (
 const (
 	commandLane uint8 = iota
 	fileLane
+	transferLane
 	lanes // is their number
 )
 
@@ -29,7 +30,10 @@ type lane struct {
 
 // laneOf returns the lane of what a message asks for.
 func laneOf(s *protocol.Spec) uint8 {
-	if s.File != nil {
+	switch {
+	case s.Transfer != nil:
+		return transferLane
+	case s.File != nil:
 		return fileLane
 	}
 	return commandLane

@@ -53,7 +53,7 @@ func (a *Agent) recover(ctx context.Context) error {
 		live[a.executionOf(id)] = t.phase == running
 	}
 	executor.SweepGroups("-"+a.mark, func(id string) bool { return live[id] })
-	return nil
+	return a.sweepAll()
 }
 
 // folders lists the tasks that have one.
@@ -86,6 +86,13 @@ func (a *Agent) resume(ctx context.Context, t *task, e journal.Entry, folder boo
 			a.end(t, a.verdict(t.id), false)
 		case folder && a.attach(ctx, t):
 		case e.State == journal.Accepted:
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.enqueue(t)
+			a.schedule(t, time.Now().Add(a.cfg.tempo.received))
+		case t.lane == transferLane:
+			// What it has moved is known, and what it does last is marked: it goes on.
+			t.begun, t.ttl = true, 0
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.enqueue(t)

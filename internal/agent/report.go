@@ -145,8 +145,11 @@ type state struct {
 	plan    protocol.Planned
 }
 
-// clear removes the folder of a task that has ended.
+// clear removes the folder of a task that has ended, and what else it left.
 func (a *Agent) clear(t *task) {
+	if t.lane == transferLane {
+		a.sweep(t.id)
+	}
 	if err := executor.Remove(a.dirOf(t.id)); err != nil {
 		a.log.Warn("folder of a finished task not removed", "task", nameOf(t.id), "error", err)
 	}

@@ -83,9 +83,14 @@ func (a *Agent) expire() {
 func (a *Agent) carryOut(ctx context.Context, t *task) {
 	process := a.processOf(t)
 	if process == nil {
-		var box *protocol.Run
-		if process, box = a.set(ctx, t); box != nil {
-			a.runInContainer(ctx, t, box)
+		var here *protocol.Run
+		process, here = a.set(ctx, t)
+		switch {
+		case here == nil:
+		case here.Spec.Transfer != nil:
+			a.carryFiles(ctx, t, here)
+		default:
+			a.runInContainer(ctx, t, here)
 		}
 		if process == nil {
 			return
@@ -101,16 +106,16 @@ func (a *Agent) carryOut(ctx context.Context, t *task) {
 	}
 }
 
-// set does all that a task needs before it runs by itself, or all of it. It returns the command's process, or what is to be run in a container, or
-// nothing if the task is over.
-func (a *Agent) set(ctx context.Context, t *task) (process *executor.Task, box *protocol.Run) {
+// set does all that a task needs before it runs by itself, or all of it. It returns the command's process, or what takes its time in this
+// process, in a container or with large files, or nothing if the task is over.
+func (a *Agent) set(ctx context.Context, t *task) (process *executor.Task, here *protocol.Run) {
 	m, failed := a.begin(t)
 	defer a.hands.take(beginning, t.id)() // after that it is begun once, whatever happens
 	switch {
 	case failed != nil:
 	case m.Spec.File != nil:
 		a.writeFile(ctx, t, &m)
-	case inContainer(&m.Spec):
+	case m.Spec.Transfer != nil, inContainer(&m.Spec):
 		return nil, &m
 	case m.Spec.DryRun:
 		failed = a.check(ctx, t, &m)

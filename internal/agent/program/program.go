@@ -71,7 +71,7 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 		return nil, err
 	}
 	c := agent.Config{
-		Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), Log: o.Log, Ask: o.asker(way), Wake: o.Wake,
+		Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), HTTP: way.Client(0), Log: o.Log, Ask: o.asker(way), Wake: o.Wake,
 	}
 	if s := o.system; s != nil {
 		c.Alone, c.Ready, c.Alive, c.Deadline = true, s.ready, s.alive, s.deadline()
