@@ -7,6 +7,7 @@ BENCH    ?= .
 SOAK     ?= 50
 FAULTS   ?= 1h
 SEED     ?= 0
+TRANSFER ?= 1024
 
 GOLANGCI_VERSION := v2.15.0
 # Kept outside the tree, so that a fresh clone finds it, and apart for each
@@ -84,6 +85,10 @@ faults: ## Break a whole installation for FAULTS (1h), as SEED says (any); docs/
 .PHONY: soak
 soak: ## Run the fault tests SOAK (50) times in shuffled order
 	go test -race -count=$(SOAK) -shuffle=on -timeout=12h -failfast $(FAULT_TESTS)
+
+.PHONY: transfer
+transfer: ## Push and fetch TRANSFER (1024) MiB over connections that are cut
+	ERRAND_TRANSFER_MIB=$(TRANSFER) go test -count=1 -v -timeout=1h -run 'TestTransferOverCutConnection' ./internal/stacktest
 
 .PHONY: cross
 cross: ## Check that the agent compiles for Windows and macOS, and vet it there

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errand/internal/core"
 	"errand/internal/server"
 )
 
@@ -35,6 +36,8 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags.StringSliceVar(&f.Regions, "region", nil, "region `NAME` that exists here besides the vendors' own; the first is the default")
 	flags.IntVar(&f.RetainDays, "retain-days", 30, "remove results `DAYS` after their command was run; 0 keeps them for ever")
 	flags.IntVar(&f.RetainInvocations, "retain-invocations", 0, "keep the newest `N` invocations of each account and those that have not ended; 0 keeps all")
+	flags.Int64Var(&f.TransferFile, "transfer-file-bytes", core.DefaultMaxFile, "largest file in `BYTES` that is pushed or fetched")
+	flags.Int64Var(&f.TransferTotal, "transfer-total-bytes", core.DefaultMaxTotal, "most `BYTES` of such files kept here at a time")
 	flags.BoolVar(&f.WebhookAllowPrivate, "webhook-allow-private", false, "let webhooks go to private addresses and to this machine")
 	flags.StringVar(&f.S3.Endpoint, "s3-endpoint", "", "S3-compatible object store that output can be delivered to, `URL`")
 	flags.StringVar(&f.S3.Region, "s3-region", "", "`REGION` of the object store; left out, what its endpoint says, or us-east-1")

@@ -185,3 +185,40 @@ func refusal(resp *http.Response, text []byte) error {
 	}
 	return &e
 }
+
+// Bytes makes a call whose body and answer are bytes rather than JSON; body is nil for none. It returns the answer and its headers. A refusal is
+// an *Error, as with Call.
+func (c *Client) Bytes(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, http.Header, error) {
+	target := c.base + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	c.sign(req)
+	req.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, refusal(resp, answer)
+	}
+	return answer, resp.Header, nil
+}
+
+// Temporary reports whether a call that failed may succeed when it is made again: the server is busy, or the way to it broke.
+func Temporary(err error) bool {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Status >= http.StatusInternalServerError || refused.Status == http.StatusTooManyRequests
+	}
+	return err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}

@@ -155,13 +155,18 @@ func (i *installation) startAgent() {
 // online waits until the node can be reached.
 func (i *installation) online() {
 	i.t.Helper()
+	i.onlineAs("i-node")
+}
+
+func (i *installation) onlineAs(node string) {
+	i.t.Helper()
 	Eventually(i.t, 40*time.Second, func() error {
 		var answer struct {
 			Set struct {
 				Status []struct{ CloudAssistantStatus string } `json:"InstanceCloudAssistantStatus"`
 			} `json:"InstanceCloudAssistantStatusSet"`
 		}
-		err := i.client.Call(i.t.Context(), "DescribeCloudAssistantStatus", map[string][]string{"InstanceId.1": {"i-node"}}, &answer)
+		err := i.client.Call(i.t.Context(), "DescribeCloudAssistantStatus", map[string][]string{"InstanceId.1": {node}}, &answer)
 		if err == nil && (len(answer.Set.Status) != 1 || answer.Set.Status[0].CloudAssistantStatus != "true") {
 			err = fmt.Errorf("%+v", answer)
 		}
@@ -228,8 +233,9 @@ func (o *oracle) once(words ...string) {
 
 // cable is a TCP connection to the broker that can be cut.
 type cable struct {
-	lis net.Listener
-	to  string
+	lis  net.Listener
+	to   string
+	wrap func(net.Conn) net.Conn // looks at what goes to the other side; nil does not
 
 	mu    sync.Mutex
 	cut   bool
@@ -270,6 +276,9 @@ func (c *cable) join(in net.Conn) {
 		return
 	}
 	defer func() { _ = out.Close() }()
+	if c.wrap != nil {
+		out = c.wrap(out)
+	}
 	c.mu.Lock()
 	cut := c.cut
 	c.conns[in], c.conns[out] = true, true

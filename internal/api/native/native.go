@@ -20,11 +20,13 @@ const prefix = "/api/v1/"
 type Dialect struct {
 	env    api.Env
 	routes []route
+
+	downloads chan struct{} // who has something here may have a chunk in memory
 }
 
 // New makes the dialect.
 func New(env api.Env) *Dialect {
-	d := &Dialect{env: env}
+	d := &Dialect{env: env, downloads: make(chan struct{}, maxDownloads)}
 	d.routes = d.table()
 	return d
 }
@@ -111,6 +113,10 @@ var statuses = map[core.Code]int{
 // Write sends JSON, or a problem.
 func (d *Dialect) Write(w http.ResponseWriter, r *api.Request, result any, err error) string {
 	w.Header().Set("X-Request-Id", r.ID)
+	if raw, ok := result.(*bytesOf); ok && err == nil {
+		raw.write(w)
+		return ""
+	}
 	if err == nil {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(result) // the caller has gone if this fails

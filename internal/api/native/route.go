@@ -20,7 +20,7 @@ type route struct {
 }
 
 // do makes a route. pattern is a method and a path below the prefix; parts in braces stand for any text. Request structures take those from
-// fields tagged `path`, parameters of the query from fields tagged `query`, and the rest from the JSON body.
+// fields tagged `path`, parameters of the query from fields tagged `query`, and the rest from the JSON body; or a field tagged `body:"raw"` takes that as it is.
 func do[Req, Resp any](pattern string, mutates bool, fn func(context.Context, core.Caller, *Req) (*Resp, error)) route {
 	method, path, _ := strings.Cut(pattern, " ")
 	rt := route{method: method, shape: strings.Split(path, "/")}
@@ -56,12 +56,14 @@ func (rt *route) match(path []string, visit func(name, value string)) bool {
 
 // decode fills a request structure from the body, the query and the path.
 func (rt *route) decode(r *api.Request, dst any) error {
-	if len(r.Body) > 0 {
+	v := reflect.ValueOf(dst).Elem()
+	if raw := rawBody(v); raw.IsValid() {
+		raw.SetBytes(r.Body)
+	} else if len(r.Body) > 0 {
 		if err := api.DecodeJSON(r.Body, dst, true); err != nil {
 			return err
 		}
 	}
-	v := reflect.ValueOf(dst).Elem()
 	query := r.URL.Query()
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("query")
@@ -84,6 +86,16 @@ func (rt *route) decode(r *api.Request, dst any) error {
 		}
 	})
 	return nil
+}
+
+// rawBody is the field that takes the body as it is, if there is one.
+func rawBody(v reflect.Value) reflect.Value {
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("body") == "raw" {
+			return v.Field(i)
+		}
+	}
+	return reflect.Value{}
 }
 
 // setText sets a field of a request structure from a parameter of the query.
@@ -118,6 +130,13 @@ func (d *Dialect) table() []route {
 		do("GET invocations/{id}/tasks", false, d.listTasks),
 		do("GET invocations/{id}/runs", false, d.listRuns),
 		do("GET tasks/{id}/output", false, d.getOutput),
+		do("POST transfers", true, d.createUpload),
+		do("GET transfers/{id}", false, d.getUpload),
+		do("PUT transfers/{id}/chunks/{chunk}", false, d.putChunk), // the upload is on record, not each of its thousand chunks
+		do("GET transfers/{id}/chunks/{chunk}", false, d.getChunk),
+		do("POST pushes", true, d.createPush),
+		do("POST fetches", true, d.createFetch),
+		do("GET invocations/{id}/transfers", false, d.listCarriages),
 		do("POST registration-codes", true, d.createRegistration),
 		do("GET registration-codes", false, d.listRegistrations),
 		do("POST registration-codes/{id}/revoke", true, d.revokeRegistration),
