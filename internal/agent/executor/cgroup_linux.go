@@ -202,15 +202,17 @@ func (g *groups) outOfMemory() bool {
 	return false
 }
 
-// release removes the groups.
+// release removes the groups. Processes that the command left behind on purpose move to the parent group first. Groups that hold limits
+// stay as long as they have processes, which must not get rid of them; SweepGroups removes such a group at last.
 func (g *groups) release() {
-	for _, c := range g.all() {
-		c.release()
+	g.Cgroup.release(!g.Bound)
+	for _, c := range g.Controllers {
+		c.release(false)
 	}
 }
 
-// release removes the group. Daemons that the command left behind on purpose move to the parent group first.
-func (c cgroup) release() {
+// release removes the group, and if it may moves its processes to the parent group for that.
+func (c cgroup) release(move bool) {
 	parent := filepath.Join(filepath.Dir(string(c)), "cgroup.procs")
 	for range 20 { // members may fork meanwhile, and dead ones take a moment to be forgotten
 		if err := os.Remove(string(c)); err == nil || missing(err) {
@@ -218,7 +220,9 @@ func (c cgroup) release() {
 		}
 		left := groups{Cgroup: c}
 		for _, pid := range left.members() {
-			_ = setControl(parent, strconv.Itoa(pid)) // refused where the parent distributes resources
+			if move {
+				_ = setControl(parent, strconv.Itoa(pid)) // refused where the parent distributes resources
+			}
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -270,7 +270,7 @@ func (p *plan) bear(c *command) (pid int, err error) {
 		return pid, err
 	}
 	// Old kernels and some containers cannot do that. The group is useful but not necessary.
-	p.Cgroup.release()
+	p.Cgroup.release(true)
 	p.Cgroup = ""
 	return c.exec()
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -175,6 +177,41 @@ func TestLimitedSupervisorKilled(t *testing.T) {
 	task := begin(t, limited("env -i setsid env -i sleep 300 & echo ready; wait", Limits{Memory: 64 << 20, Processes: 10}))
 	killSupervisor(t, task)
 	gone(t, task)
+}
+
+// TestLimitsOutliveRelease gives up groups that still have a process, as is done when nobody is left to wait for it: it stays within its limits.
+func TestLimitsOutliveRelease(t *testing.T) {
+	t.Parallel()
+	mark := "-" + newID()
+	g, err := makeGroups("1"+mark, &Limits{Memory: 64 << 20, Processes: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	survivor := exec.CommandContext(t.Context(), "sleep", "300")
+	if err := survivor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range g.all() {
+		if err := setControl(filepath.Join(string(c), "cgroup.procs"), strconv.Itoa(survivor.Process.Pid)); err != nil {
+			t.Error(err)
+		}
+	}
+	g.release()
+	holding := g.Controllers
+	if g.Bound {
+		holding = g.all()
+	}
+	for _, c := range holding {
+		if left := (&groups{Cgroup: c}).members(); !slices.Equal(left, []int{survivor.Process.Pid}) {
+			t.Errorf("%s has %v", c, left)
+		}
+	}
+	_ = survivor.Process.Kill()
+	_ = survivor.Wait()
+	eventually(t, "the groups are removed", func() bool {
+		SweepGroups(mark, func(string) bool { return false })
+		return !slices.ContainsFunc(g.all(), func(c cgroup) bool { _, err := os.Stat(string(c)); return !missing(err) })
+	})
 }
 
 func TestLimitedStartFails(t *testing.T) {
