@@ -43,6 +43,7 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 		return exitFailed
 	}
 	defer closeLog() //nolint:errcheck // there is nothing left to tell
+	boundMemory(os.Getenv)
 	system := newSystemd(os.Getenv, os.Getpid())
 	o.system = &system
 	context.AfterFunc(ctx, system.stopping)
