@@ -44,20 +44,8 @@ func TestTestsNamedInPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	there := map[string]bool{}
-	for _, pattern := range []string{"internal/*/*_test.go", "internal/*/*/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range files {
-			source, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, test := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(source), -1) {
-				there[test[1]] = true
-			}
-		}
+	for test := range testSources(t) {
+		there[test.name] = true
 	}
 	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(page), -1)
 	if len(named) < 20 {
@@ -68,4 +56,68 @@ func TestTestsNamedInPages(t *testing.T) {
 			t.Errorf("there is no %s", test[1])
 		}
 	}
+}
+
+// TestBehaviourHasTests checks that each row of docs/agent-behaviour.md names tests, and that they exist. A folder counts until the next one of
+// its row; what follows a slash is the name of a subtest.
+func TestBehaviourHasTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/agent-behaviour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := testSources(t)
+	quoted := regexp.MustCompile("`([^`]+)`")
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(cells[len(cells)-1], "Test |") {
+			continue
+		}
+		rows++
+		folder, tests := "", 0
+		for _, word := range quoted.FindAllStringSubmatch(cells[len(cells)-1], -1) {
+			if !strings.HasPrefix(word[1], "Test") {
+				folder = word[1]
+				continue
+			}
+			tests++
+			name, sub, _ := strings.Cut(word[1], "/")
+			source, ok := there[testName{folder, name}]
+			if !ok || sub != "" && !strings.Contains(source, `"`+sub+`"`) {
+				t.Errorf("there is no %s in %q", word[1], folder)
+			}
+		}
+		if tests == 0 {
+			t.Errorf("no test for %q", cells[0])
+		}
+	}
+	if rows < 100 {
+		t.Errorf("the page has %d rows", rows)
+	}
+}
+
+// testName names a test by its folder.
+type testName struct{ folder, name string }
+
+// testSources returns the file of each test.
+func testSources(t *testing.T) map[testName]string {
+	t.Helper()
+	there := map[testName]string{}
+	for _, pattern := range []string{"cmd/*/*_test.go", "internal/*/*_test.go", "internal/*/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, test := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(source), -1) {
+				there[testName{filepath.ToSlash(filepath.Dir(file)), test[1]}] = string(source)
+			}
+		}
+	}
+	return there
 }

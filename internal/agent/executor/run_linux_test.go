@@ -524,3 +524,23 @@ func pidIn(t *testing.T, task *Task) int {
 	})
 	return pid
 }
+
+// TestDefaultShell runs scripts that name no interpreter.
+func TestDefaultShell(t *testing.T) {
+	t.Parallel()
+	want := "/bin/sh"
+	for _, bash := range []string{"/usr/bin/bash", "/bin/bash"} {
+		if _, err := os.Stat(bash); err == nil {
+			want = bash
+		}
+	}
+	want, err := filepath.EvalSymlinks(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range []string{"readlink /proc/$$/exe", "#!\nreadlink /proc/$$/exe"} {
+		if _, output := run(t, shell(script)); strings.TrimSpace(output) != want {
+			t.Errorf("%q is run by %q, want %s", script, output, want)
+		}
+	}
+}
