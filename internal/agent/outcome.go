@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -128,6 +129,8 @@ func refusedBy(task protocol.Task, err error) protocol.Finished {
 		if o, ok := refusals()[start.Reason]; ok {
 			m.Outcome = o
 		}
+	case errors.Is(err, context.DeadlineExceeded):
+		m.Outcome = protocol.OutcomeSupervisorGone // it was silent, and ended: nobody knows how far it had come
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -76,6 +77,7 @@ func TestRefusedBy(t *testing.T) {
 	}
 	for err, want := range map[error]protocol.Outcome{
 		&executor.StartError{Reason: executor.LimitUnavailable, Path: "memory"}: protocol.OutcomeLimits,
+		fmt.Errorf("silent supervisor: %w", context.DeadlineExceeded):           protocol.OutcomeSupervisorGone,
 		errors.New("no processes left"):                                         protocol.OutcomeExecFailed,
 		&executor.StartError{Reason: "Mood"}:                                    protocol.OutcomeExecFailed,
 	} {
