@@ -428,10 +428,18 @@ func TestTransferCauses(t *testing.T) {
 			t.Errorf("%v: %q (%s), want %q", tt.args, n.Cause, n.Detail, tt.cause)
 		}
 	}
-	if out, err := f.run("fetch", "-t", "node-a", "--follow", at("link"), "--into", into); err != nil {
-		t.Errorf("through a link: %v %+v", err, out)
+	fetched, err := f.run("fetch", "-t", "node-a", "--follow", at("link"), "--into", into)
+	if err != nil || len(fetched.Transfers) != 1 {
+		t.Fatalf("through a link: %v %+v", err, fetched)
 	}
 	if got, err := os.ReadFile(filepath.Join(into, "link.node-a")); err != nil || string(got) != "there" {
+		t.Errorf("%q, %v", got, err)
+	}
+	again := filepath.Join(f.dir, "again")
+	if out, err := f.run("fetch", "--invocation", fetched.Transfers[0].Invocation, "--into", again); err != nil {
+		t.Errorf("once more: %v %+v", err, out)
+	}
+	if got, err := os.ReadFile(filepath.Join(again, "link.node-a")); err != nil || string(got) != "there" {
 		t.Errorf("%q, %v", got, err)
 	}
 	if out, err := f.run("push", "-t", "node-a", "--overwrite", "--mode", "0600", src, at("there")); err != nil {
@@ -439,5 +447,17 @@ func TestTransferCauses(t *testing.T) {
 	}
 	if hashOf(t, there) != hashOf(t, src) {
 		t.Error("it was not replaced")
+	}
+	for _, action := range []string{"DescribeInvocations", "DescribeInvocationResults", "DescribeSendFileResults"} {
+		var listed struct {
+			Invocation  struct{ TotalCount int64 }
+			Invocations struct{ Invocation []json.RawMessage }
+		}
+		if err := f.client.Call(t.Context(), action, map[string][]string{}, &listed); err != nil {
+			t.Fatal(err)
+		}
+		if listed.Invocation.TotalCount > 0 || len(listed.Invocations.Invocation) > 0 {
+			t.Errorf("a vendor's %s lists what was pushed and fetched: %+v", action, listed)
+		}
 	}
 }
