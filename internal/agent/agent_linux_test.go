@@ -410,6 +410,35 @@ func (n *node) journal(records ...journal.Record) {
 	}
 }
 
+// Without a word about it, sixteen commands run at a time and the others wait.
+func TestSixteenAtATime(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	n := newNode(t, s)
+	n.start()
+	gate := filepath.Join(t.TempDir(), "gate")
+	const count = DefaultMaxRunning + 2
+	for i := range count {
+		s.run(script(i, "until test -e "+gate+"; do sleep 0.05; done"))
+	}
+	n.await("all to be there and as many as may to run", func() bool {
+		at := map[phase]int{}
+		for _, t := range n.agent.tasks {
+			at[t.phase]++
+		}
+		if at[running] > 16 {
+			t.Fatalf("%d run", at[running])
+		}
+		return at[running] == 16 && at[waiting] == count-16
+	})
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range count {
+		s.result(id(i))
+	}
+}
+
 func TestTooManyWait(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,4 +118,37 @@ func TestStartError(t *testing.T) {
 	if err := (&StartError{Reason: NoSpace}); err.Unwrap() != nil {
 		t.Error("unwraps to nothing real")
 	}
+}
+
+// TestLogIn gives a terminal its user's identity with all groups, and an environment with nothing of this process in it.
+func TestLogIn(t *testing.T) {
+	t.Parallel()
+	who, err := accountOf(t.Context(), "nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := LogIn(t.Context(), "nobody", "vt100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.UID != who.uid || l.Shell != who.shell || l.Dir != "/" {
+		t.Errorf("%+v", l)
+	}
+	if c := l.Credential; c == nil || c.Uid != who.uid || c.Gid != who.gid || c.NoSetGroups || !slices.Equal(c.Groups, who.groups) {
+		t.Errorf("credential %+v of %+v", c, who)
+	}
+	if got := lookupVariable(l.Env, "TERM"); got != "vt100" || lookupVariable(l.Env, "USER") != "nobody" || lookupVariable(l.Env, "HOME") != who.home {
+		t.Errorf("%q", l.Env)
+	}
+	for _, e := range os.Environ() {
+		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "GO") && lookupVariable(l.Env, name) == value {
+			t.Errorf("%s leaked", name)
+		}
+	}
+	own, err := LogIn(t.Context(), "", "vt100")
+	if err != nil || own.Credential != nil || int(own.UID) != os.Geteuid() {
+		t.Errorf("%+v, %v", own, err)
+	}
+	_, err = LogIn(t.Context(), "$(id)", "vt100")
+	wantReason(t, "odd name", err, InvalidUser)
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestUserWithSupplementaryGroups gives a command all groups of its user, and none of the agent's.
@@ -27,6 +29,18 @@ func TestUserWithSupplementaryGroups(t *testing.T) {
 	wait(t, task)
 	if data, _, _, _ := readAll(t, dir, 1000); string(data) != "65534\n65534\n65534 4 27\n" {
 		t.Errorf("%q", data)
+	}
+}
+
+// TestHardLimitIsInherited lets a command raise what is low for the sake of old programs.
+func TestHardLimitIsInherited(t *testing.T) {
+	t.Parallel()
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err != nil {
+		t.Fatal(err)
+	}
+	if _, output := run(t, shell("ulimit -Hn")); strings.TrimSpace(output) != strconv.FormatUint(own.Max, 10) {
+		t.Errorf("%q, want %d", output, own.Max)
 	}
 }
 
