@@ -34,6 +34,7 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags.StringVar(&f.TLSKey, "tls-key", "", "key `FILE` for HTTPS")
 	flags.BoolVar(&f.InsecureHTTP, "insecure-http", false, "allow plain HTTP on addresses that are not loopback")
 	flags.StringSliceVar(&f.Regions, "region", nil, "region `NAME` that exists here besides the vendors' own; the first is the default")
+	flags.IntVar(&f.NodeKeyDays, "node-key-days", 0, "have nodes replace their keys when they are `DAYS` old; 0 leaves them alone")
 	flags.IntVar(&f.RetainDays, "retain-days", 30, "remove results `DAYS` after their command was run; 0 keeps them for ever")
 	flags.IntVar(&f.RetainInvocations, "retain-invocations", 0, "keep the newest `N` invocations of each account and those that have not ended; 0 keeps all")
 	flags.Int64Var(&f.TransferFile, "transfer-file-bytes", core.DefaultMaxFile, "largest file in `BYTES` that is pushed or fetched")

@@ -39,6 +39,8 @@ type Config struct {
 	Log     *slog.Logger
 	// Ask finds out why the server refuses this node; without it, and as long as the server cannot be asked, a few refusals count as an answer.
 	Ask Ask
+	// Keys replaces the node's key; nil leaves it alone.
+	Keys Keys
 	// Wake ends a hibernation early; may be nil.
 	Wake <-chan os.Signal
 
@@ -100,13 +102,14 @@ type tempo struct {
 
 	hibernate    time.Duration // after the first refusal that the server means; doubles from there
 	maxHibernate time.Duration
+	rekey        time.Duration // about how long after a failure to replace the key
 }
 
 func usualTempo() *tempo {
 	return &tempo{
 		received: 100 * time.Millisecond, started: 75 * time.Millisecond, output: 2 * time.Second,
 		watched: 200 * time.Millisecond, resend: time.Second, maxResend: 30 * time.Second,
-		hibernate: time.Minute, maxHibernate: 10 * time.Minute,
+		hibernate: time.Minute, maxHibernate: 10 * time.Minute, rekey: retryRekey,
 	}
 }
 
@@ -129,6 +132,8 @@ type Agent struct {
 
 	inbox    chan []byte   // from link to intake
 	greet    chan struct{} // from link to beat: there is a new connection
+	greeted  chan struct{} // from link to rekey: there is a new connection
+	relink   chan struct{} // from rekey to link: the key is another one
 	probe    chan struct{} // from intake to beat: the server asks for a sign of life
 	alarm    chan struct{} // to wake: a plan is new or changed, or a run is over
 	room     chan struct{} // to work: something to start, or a free place
@@ -136,12 +141,15 @@ type Agent struct {
 
 	connections atomic.Int64 // since the start
 
+	rotateAfter chan time.Duration // from intake to rekey: when to replace the key
+
 	mu     sync.Mutex
-	link   Link      // nil before the first connection and after the end
-	early  bool      // there was a connection before there was a link
-	cut    bool      // the latest message could not be sent
-	since  time.Time // of the latest connection
-	heard  time.Time // when the other end had a heartbeat last
+	login  identity.Identity // as id, with the key by which the node connects now
+	link   Link              // nil before the first connection and after the end
+	early  bool              // there was a connection before there was a link
+	cut    bool              // the latest message could not be sent
+	since  time.Time         // of the latest connection
+	heard  time.Time         // when the other end had a heartbeat last
 	ends   ends
 	tasks  map[protocol.Task]*task
 	plans  map[protocol.Task]*plan // of the tasks in phase planned
@@ -166,15 +174,16 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	public, err := id.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("agent: own key: %w", err)
+	mark := id.Mark()
+	if len(mark) < markLength {
+		return nil, errors.New("agent: own key cannot be read")
 	}
 	cfg = cfg.withDefaults()
 	a := &Agent{
-		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, startID: newStartID(), machine: Fingerprint(),
-		mark:  strings.ToLower(public[len(public)-markLength:]),
+		cfg: cfg, log: cfg.Log.With("node", id.NodeID), id: id, login: id, startID: newStartID(), machine: Fingerprint(),
+		mark:  strings.ToLower(mark[len(mark)-markLength:]),
 		inbox: make(chan []byte, maxIntake), greet: make(chan struct{}, 1), probe: make(chan struct{}, 1),
+		greeted: make(chan struct{}, 1), relink: make(chan struct{}, 1), rotateAfter: make(chan time.Duration, 1),
 		alarm: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		agendaUp: make(chan struct{}, 1), tasks: map[protocol.Task]*task{}, plans: map[protocol.Task]*plan{},
 		lanes: [lanes]lane{commandLane: {places: cfg.MaxRunning}, fileLane: {places: maxWrites}, transferLane: {places: maxTransfers}},
@@ -273,7 +282,7 @@ func (a *Agent) run(ctx context.Context) (err error) {
 	a.log.Info("agent started", "version", a.cfg.Version, "start", a.startID, "tasks", len(a.tasks))
 	defer a.log.Info("agent stopped", "start", a.startID)
 	a.cfg.Ready()
-	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat, a.survey, a.answer, a.upgrade)
+	return runAll(ctx, a.connect, a.intake, a.wake, a.work, a.report, a.beat, a.rekey, a.survey, a.answer, a.upgrade)
 }
 
 // record begins to record how this process ends, until done is called. An agent whose disk is full works without.

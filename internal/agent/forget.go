@@ -13,7 +13,10 @@ import (
 )
 
 // What an agent remembers of its tasks, in its data folder.
-func memories() []string { return []string{"journal", "tasks"} }
+func memories() []string { return []string{"journal", "tasks", "transfers", asideDir} }
+
+// copiedPrefix begins the names of folders with what the agent of another node remembered.
+const copiedPrefix = "copied-"
 
 // Forget ends all commands of an agent that has been stopped and removes its identity and all that it remembers, so that the machine, or an
 // image made of it, is no node. It returns how many commands there were. ErrInUse means that the agent runs.
@@ -32,8 +35,15 @@ func Forget(ctx context.Context, dir string) (ended int, err error) {
 	if err := identity.Forget(dir); err != nil { // first: without it, nobody takes the rest for a node's
 		return ended, err
 	}
+	copied, err := filepath.Glob(filepath.Join(dir, copiedPrefix+"*"))
+	if err != nil {
+		return ended, fmt.Errorf("forget: %w", err)
+	}
 	for _, name := range memories() {
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+		copied = append(copied, filepath.Join(dir, name))
+	}
+	for _, path := range copied {
+		if err := os.RemoveAll(path); err != nil {
 			return ended, fmt.Errorf("forget: %w", err)
 		}
 	}
@@ -48,7 +58,7 @@ func SetAside(dir string, now time.Time) (string, error) {
 		return "", fmt.Errorf("set aside: %w", err)
 	}
 	defer unlock()
-	aside := filepath.Join(dir, "copied-"+now.UTC().Format("20060102T150405.000"))
+	aside := filepath.Join(dir, copiedPrefix+now.UTC().Format("20060102T150405.000"))
 	if err := os.MkdirAll(aside, 0o700); err != nil {
 		return "", fmt.Errorf("set aside: %w", err)
 	}

@@ -47,7 +47,7 @@ func (a *Agent) refused(ctx context.Context, h *hibernation) (rest bool, err err
 	}
 	standing, enrol := StandingUnknown, false
 	if a.cfg.Ask != nil {
-		if standing, enrol, err = a.cfg.Ask(ctx, a.id, a.startID); err != nil && ctx.Err() == nil {
+		if standing, enrol, err = a.cfg.Ask(ctx, a.present(), a.startID); err != nil && ctx.Err() == nil {
 			a.log.Warn("refused, and the server cannot be asked why", "error", err)
 		}
 	}
@@ -79,6 +79,8 @@ func (a *Agent) refused(ctx context.Context, h *hibernation) (rest bool, err err
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
+	case <-a.relink: // perhaps with another key
+		h.pause = h.first
 	case <-a.cfg.Wake:
 		h.pause = h.first
 		a.log.Info("woken from hibernation")

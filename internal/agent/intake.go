@@ -123,6 +123,12 @@ func (a *Agent) handle(msg []byte, fresh *arrivals) (err error) {
 		nudge(a.probe)
 	case protocol.KindWelcome, protocol.KindUpgrade:
 		return a.upgraded(kind, msg)
+	case protocol.KindRotate:
+		m, err := protocol.DecodeRotate(msg)
+		if err != nil {
+			return err
+		}
+		a.asksForKey(m)
 	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindPlanned, protocol.KindStarted, protocol.KindOutput,
 		protocol.KindFinished, protocol.KindUpgraded, protocol.KindProgress:
 		return fmt.Errorf("%w: kind %d is a node's", protocol.ErrMalformed, kind)

@@ -33,6 +33,7 @@ type Dial func(ctx context.Context, id identity.Identity, l Line) (Link, error)
 
 var (
 	errOffline = errors.New("not connected")
+	errRekeyed = errors.New("the key is another one")
 	errRefused = errors.New("the server does not let this node in")
 )
 
@@ -52,6 +53,9 @@ func (a *Agent) connect(ctx context.Context) error {
 		}
 		if connected {
 			pause, sleep.refusals = minRedial, 0
+		}
+		if errors.Is(err, errRekeyed) {
+			continue
 		}
 		if errors.Is(err, errRefused) {
 			switch rest, err := a.refused(ctx, &sleep); {
@@ -76,7 +80,7 @@ func (a *Agent) connect(ctx context.Context) error {
 func (a *Agent) hold(ctx context.Context) (connected bool, err error) {
 	refused := make(chan struct{}, 1)
 	before := a.connections.Load()
-	link, err := a.cfg.Dial(ctx, a.id, Line{
+	link, err := a.cfg.Dial(ctx, a.present(), Line{
 		StartID: a.startID, Machine: a.machine, Connected: a.connected, Refused: func() { nudge(refused) },
 		Message: func(msg []byte) {
 			select {
@@ -93,6 +97,8 @@ func (a *Agent) hold(ctx context.Context) (connected bool, err error) {
 	case <-ctx.Done():
 	case <-refused:
 		err = errRefused
+	case <-a.relink:
+		err = errRekeyed
 	}
 	a.setLink(nil)
 	link.Close()
@@ -112,6 +118,7 @@ func (a *Agent) setLink(l Link) {
 // connected may be called before its link is known.
 func (a *Agent) connected() {
 	a.connections.Add(1)
+	nudge(a.greeted)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.early = a.link == nil

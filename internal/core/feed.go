@@ -16,6 +16,8 @@ type Event struct {
 	Stops []Task
 	// Removed is a node that was removed, with Tasks that were given up because of it.
 	Removed NodeKey
+	// Rotate is a node that has to replace its key.
+	Rotate NodeKey
 	// Rescheduled says that a schedule may fire sooner than before.
 	Rescheduled bool
 	// RolledOut says that a rollout may move.

@@ -34,6 +34,8 @@ type Node struct {
 	Name      string
 	Region    string
 	PublicKey string // the node's nkey
+	// NextPublicKey replaces PublicKey with the first connection that is made with it; empty if there is none.
+	NextPublicKey string
 
 	Registration ID
 	RegisteredAt time.Time
@@ -53,8 +55,10 @@ type Node struct {
 	Agent     string // version of the agent program
 	Features  []string
 
-	LastSeen       time.Time // last sign of life; zero if there never was one
-	InstallAskedAt time.Time // when somebody last asked for the agent to be installed; zero if nobody did
+	LastSeen        time.Time // last sign of life; zero if there never was one
+	KeyedAt         time.Time // since when PublicKey is the node's; zero if it joined with it
+	RotationAskedAt time.Time // when somebody asked for another key that the node does not have yet
+	InstallAskedAt  time.Time // when somebody last asked for the agent to be installed; zero if nobody did
 
 	ResourceGroup string
 	Tags          []Tag

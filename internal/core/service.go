@@ -25,6 +25,8 @@ type Config struct {
 	Protocol uint64
 	// PageKey signs paging tokens; 32 bytes, the same on all replicas.
 	PageKey []byte
+	// KeyAge is how old the key of a node may become before the node has to replace it; zero is for any age.
+	KeyAge time.Duration
 }
 
 // Service is what callers can do. It checks, decides and stores; after a change is committed it tells the Feed.
@@ -39,6 +41,7 @@ type Service struct {
 	post   Post
 	depot  ObjectStore
 	pages  pager
+	keyAge time.Duration
 
 	protocol uint64
 	watch    watchers
@@ -63,7 +66,7 @@ func NewService(c Config) *Service {
 	return &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
 		transfers: c.Transfers.withDefaults(), progress: map[TaskID]Progress{},
-		protocol: c.Protocol, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
+		protocol: c.Protocol, keyAge: c.KeyAge, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},
 	}

@@ -77,12 +77,13 @@ type NodeFilter struct {
 
 // Nodes keeps machines. Listings order by Key descending (Cursor.A).
 type Nodes interface {
-	// InsertNode stores a new node and returns its key. ErrTaken if the id or the public key is in use by a node that was not removed.
+	// InsertNode stores a new node and returns its key. ErrTaken if the id or the public key is in use by a node that was not removed, as is the next
+	// one as a next one.
 	InsertNode(ctx context.Context, n Node) (NodeKey, error)
 	// ChangeNode reads a node, lets change decide and writes what it changed, in one transaction.
 	ChangeNode(ctx context.Context, key NodeKey, change func(*Node) error) error
 	Node(ctx context.Context, key NodeKey) (Node, error)
-	// NodeByPublicKey finds a node that was not removed by its nkey.
+	// NodeByPublicKey finds a node that was not removed by its nkey or the next one.
 	NodeByPublicKey(ctx context.Context, publicKey string) (Node, error)
 	// NodesByID returns those of the named nodes that exist and were not removed, by id.
 	NodesByID(ctx context.Context, account AccountID, ids []string) (map[string]Node, error)

@@ -126,7 +126,8 @@ func (d *Dispatcher) receive(node core.NodeKey, kind protocol.Kind, msg []byte) 
 		d.count("upgraded")
 		m.Version, m.Detail = strings.Clone(m.Version[:min(len(m.Version), maxDetail)]), strings.Clone(m.Detail[:min(len(m.Detail), maxDetail)])
 		d.admit(d.upgrades.put(upgraded{node, m}))
-	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch, protocol.KindProbe, protocol.KindWelcome, protocol.KindUpgrade:
+	case protocol.KindRun, protocol.KindStop, protocol.KindAck, protocol.KindWatch, protocol.KindProbe, protocol.KindRotate,
+		protocol.KindWelcome, protocol.KindUpgrade:
 		return fmt.Errorf("%w: kind %d is the server's to send", protocol.ErrMalformed, kind)
 	default:
 		return fmt.Errorf("%w: kind %d", protocol.ErrMalformed, kind)

@@ -26,6 +26,9 @@ func (d *Dispatcher) deliver(ctx context.Context) error {
 			if e.Removed != 0 {
 				d.forget(e.Tasks)
 			}
+			if e.Rotate != 0 {
+				d.rotate(ctx, e.Rotate)
+			}
 			if e.Watched != (core.TaskID{}) {
 				d.watched(e.Watched)
 			}

@@ -50,6 +50,12 @@ func (w *wire) Send(node int64, msg []byte) error {
 			return err
 		}
 		text = fmt.Sprintf("watch for %ds", m.For/1000)
+	case protocol.KindRotate:
+		m, err := protocol.DecodeRotate(msg)
+		if err != nil {
+			return err
+		}
+		text = fmt.Sprintf("rotate in %ds", m.After)
 	case protocol.KindHello, protocol.KindBeat, protocol.KindReceived, protocol.KindStarted, protocol.KindOutput, protocol.KindFinished:
 		return errors.New("not the server's to send")
 	}

@@ -35,6 +35,7 @@ func (d *Dispatcher) greet(ctx context.Context) error {
 				d.welcome(&h)
 			}
 			d.resume(ctx, h.node)
+			d.rotate(ctx, h.node)
 		}
 	}
 }

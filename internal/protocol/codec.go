@@ -365,6 +365,20 @@ func DecodeAck(b []byte) (m Ack, err error) {
 	return m, d.err
 }
 
+// Append adds the encoding of m.
+func (m *Rotate) Append(b []byte) []byte { return appendUint(append(b, byte(KindRotate)), 1, m.After) }
+
+// DecodeRotate reads a Rotate message.
+func DecodeRotate(b []byte) (m Rotate, err error) {
+	d := open(b, KindRotate)
+	for d.next() {
+		if d.tag == 1 {
+			m.After = d.num
+		}
+	}
+	return m, d.err
+}
+
 // maxList bounds the lists of a Hello.
 const maxList = 64
 

@@ -48,6 +48,7 @@ func samples() map[string]struct {
 			Task: task, Outcome: OutcomeExited, ExitCode: -1, Signal: 9, Detail: "why", Started: 1, Ended: 2, Stdout: 3, Stderr: 4,
 			Last: chunk, End: 5, DrainCut: true, Skipped: 8, Missed: 9,
 		}, any2(DecodeFinished)},
+		"rotate": {&Rotate{86400}, any2(DecodeRotate)},
 		"hello": {&Hello{
 			Version: 1, Agent: "0.1", BootID: "b", StartID: "s", Hostname: "h", OS: "linux", OSName: "Debian", Kernel: "6.1", Arch: "amd64",
 			IPs: []string{"10.0.0.1", "fe80::1"}, Clock: 1 << 50, Zone: "Europe/Berlin", Features: []string{"x"}, Active: 3, Machine: "a..c",

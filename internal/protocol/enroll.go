@@ -25,6 +25,21 @@ const ReenrollPath = "/agent/reenroll"
 // so is the same request, which whoever did not hear the answer may take for one.
 const LeavePath = "/agent/leave"
 
+// NextKeyPath is where a node announces the key that will replace its own: a POST of a NextKey, with a proof by the present key, answered with 204. The
+// server takes either key until the first connection to the bus with the new one, and only that from then on.
+const NextKeyPath = "/agent/next-key"
+
+// NextKey is a key that a node has made and keeps.
+type NextKey struct {
+	PublicKey string `json:"public_key"`
+	Signature []byte `json:"signature"` // by the new key over SigningText
+}
+
+// SigningText is what the new key signs, so that nobody announces a key that is another's.
+func (k *NextKey) SigningText(present string) []byte {
+	return []byte(strings.Join([]string{"errand-next-key-1", present, k.PublicKey}, "\n"))
+}
+
 // ReenrollRequest is a clone's wish to become a node of its own, under the registration code that the other one joined with.
 type ReenrollRequest struct {
 	StartID   string      `json:"start_id"`

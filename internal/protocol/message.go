@@ -17,6 +17,8 @@ const (
 
 	KindWelcome Kind = 6
 	KindUpgrade Kind = 7
+	// KindRotate is 8; an agent that does not know it keeps its key.
+	KindRotate Kind = 8
 
 	KindHello    Kind = 64
 	KindBeat     Kind = 65
@@ -167,6 +169,11 @@ type Ack struct {
 type Watch struct {
 	Task Task
 	For  uint64 // milliseconds; the node bounds it
+}
+
+// Rotate asks the node to replace its key; see NextKeyPath.
+type Rotate struct {
+	After uint64 // seconds; a later Rotate replaces this one
 }
 
 // Hello introduces a node after each connection.

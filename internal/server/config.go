@@ -37,6 +37,8 @@ type Config struct {
 	TransferFile  int64 // bytes in one file that is pushed or fetched; 0 means core.DefaultMaxFile
 	TransferTotal int64 // bytes in all of them that lie here at a time; 0 means core.DefaultMaxTotal
 
+	NodeKeyDays int // nodes replace their keys when they are that old; 0 leaves them alone
+
 	// WebhookAllowPrivate lets subscribers have addresses in private networks and, as they may anyway while Listen is on loopback alone, on
 	// this machine.
 	WebhookAllowPrivate bool
@@ -77,6 +79,9 @@ func (c *Config) check() error {
 	}
 	if c.TransferFile < 0 || c.TransferTotal < 0 {
 		return errors.New("files that are moved can have no negative size")
+	}
+	if c.NodeKeyDays < 0 || c.NodeKeyDays > maxRetainDays {
+		return fmt.Errorf("keys of nodes can become 0 to %d days old", maxRetainDays)
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {

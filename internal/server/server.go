@@ -106,6 +106,7 @@ func (s *Server) openCore(ctx context.Context) error {
 	config := core.Config{
 		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: s.feed, Post: hooks.Post, PageKey: pageKey, Protocol: protocol.Version, //nolint:gosec // uniqueness, not secrecy
 		Transfers: core.TransferLimits{File: c.TransferFile, Total: c.TransferTotal},
+		KeyAge:    time.Duration(c.NodeKeyDays) * 24 * time.Hour,
 	}
 	var uploader dispatch.Uploader
 	if objects != nil { // an interface with nothing in it would not be nil
@@ -152,7 +153,7 @@ func (s *Server) openBus(ctx context.Context) error {
 			case <-ctx.Done():
 				return 0, errors.New("server is starting")
 			}
-			n, err := s.Service.NodeByPublicKey(ctx, publicKey)
+			n, err := s.Service.AdmitKey(ctx, publicKey)
 			return int64(n.Key), err
 		},
 		Gone:  func(key int64) { s.Service.Gone(core.NodeKey(key)) },

@@ -106,3 +106,9 @@ func Eventually(tb testing.TB, within time.Duration, try func() error) {
 
 // Quiet is a log for what is expected to go wrong.
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// QuietServer is an option for servers of which much is expected to go wrong.
+func QuietServer(c *server.Config) { c.Log = Quiet() }
+
+// AgentDirOf is the data folder of a node's agent.
+func (s *Stack) AgentDirOf(id string) string { return filepath.Join(s.dir, "agent-"+id) }

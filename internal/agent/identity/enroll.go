@@ -94,10 +94,14 @@ func enroll(ctx context.Context, r Request) (Identity, error) {
 			return Identity{}, err
 		}
 	}
+	first := i.NodeID == ""
 	i.NodeID, i.NodeKey, i.AccountID = a.NodeID, a.NodeKey, a.AccountID
 	i.BusURLs, i.CA, i.ServerURL = a.NATSURLs, []byte(a.CA), r.ServerURL
 	i.Heartbeat = time.Duration(a.Heartbeat) * time.Second
-	return i, i.Save(r.Dir)
+	if err := i.Save(r.Dir); err != nil || !first {
+		return i, err
+	}
+	return i, i.Save(r.Dir) // so that the copy of the content before is that of a node as well
 }
 
 // endpointOf returns where to ask.

@@ -29,11 +29,32 @@ type Identity struct {
 	ServerURL string // that was asked for enrolment
 	Heartbeat time.Duration
 
-	key nkeys.KeyPair
+	key  nkeys.KeyPair
+	mark string // see Mark; empty if it is the key's
 }
 
 // PublicKey returns the name by which the bus knows the key.
 func (i Identity) PublicKey() (string, error) { return i.key.PublicKey() }
+
+// Mark tells what this node left on its machine from what others did. It is the public key that the node began with, and stays when that is
+// replaced.
+func (i Identity) Mark() string {
+	if i.mark != "" {
+		return i.mark
+	}
+	public, err := i.PublicKey()
+	if err != nil {
+		return ""
+	}
+	return public
+}
+
+// Same reports whether two identities have the same key.
+func (i Identity) Same(as Identity) bool {
+	a, errA := i.PublicKey()
+	b, errB := as.PublicKey()
+	return errA == nil && errB == nil && a == b
+}
 
 // Sign proves the possession of the key.
 func (i Identity) Sign(nonce []byte) ([]byte, error) { return i.key.Sign(nonce) }
@@ -67,6 +88,7 @@ type stored struct {
 	CA        string   `json:"ca,omitempty"`
 	ServerURL string   `json:"server_url,omitempty"`
 	Heartbeat int64    `json:"heartbeat_seconds,omitempty"`
+	Mark      string   `json:"mark,omitempty"`
 }
 
 // Load returns the identity kept in an agent's data folder. When the file cannot be understood, the copy that was kept
@@ -88,8 +110,15 @@ func load(dir string) (Identity, error) {
 	if err == nil {
 		return i, nil
 	}
-	if p, perr := read(filepath.Join(dir, folder, previousName)); perr == nil {
-		return p, nil
+	previous, perr := read(filepath.Join(dir, folder, previousName))
+	if perr == nil && previous.NodeID != "" {
+		return previous, nil
+	}
+	if next, nerr := read(filepath.Join(dir, folder, nextName)); nerr == nil && next.NodeID != "" {
+		return next, nil
+	}
+	if perr == nil {
+		return previous, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return Identity{}, ErrNotEnrolled
@@ -112,7 +141,7 @@ func read(path string) (Identity, error) {
 	}
 	return Identity{
 		NodeID: s.NodeID, NodeKey: s.NodeKey, AccountID: s.AccountID, BusURLs: s.BusURLs, CA: []byte(s.CA),
-		ServerURL: s.ServerURL, Heartbeat: time.Duration(s.Heartbeat) * time.Second, key: key,
+		ServerURL: s.ServerURL, Heartbeat: time.Duration(s.Heartbeat) * time.Second, key: key, mark: s.Mark,
 	}, nil
 }
 
@@ -149,7 +178,7 @@ func (i Identity) write(path string) error {
 	}
 	b, err := json.MarshalIndent(stored{
 		NodeID: i.NodeID, NodeKey: i.NodeKey, AccountID: i.AccountID, Seed: string(seed), BusURLs: i.BusURLs,
-		CA: string(i.CA), ServerURL: i.ServerURL, Heartbeat: int64(i.Heartbeat / time.Second),
+		CA: string(i.CA), ServerURL: i.ServerURL, Heartbeat: int64(i.Heartbeat / time.Second), Mark: i.mark,
 	}, "", "  ")
 	if err != nil {
 		return err

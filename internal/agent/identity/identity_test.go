@@ -418,3 +418,50 @@ func TestIdentityDoesNotPrintItsKey(t *testing.T) {
 		}
 	}
 }
+
+// TestTruncatedIdentity cuts the file of a node that has just enrolled at every byte: it is the same node.
+func TestTruncatedIdentity(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, httptest.NewServer)
+	dir := t.TempDir()
+	want, err := Enroll(t.Context(), request(dir, d.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, folder, fileName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := range whole {
+		if err := os.WriteFile(path, whole[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Load(dir); err != nil || got.NodeID != want.NodeID || !got.Same(want) {
+			t.Fatalf("cut at %d: %v, %v", size, got, err)
+		}
+	}
+}
+
+// TestCodeIsErased leaves no trace of the registration code in the data folder.
+func TestCodeIsErased(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, httptest.NewServer)
+	dir := t.TempDir()
+	if _, err := Enroll(t.Context(), request(dir, d.URL)); err != nil {
+		t.Fatal(err)
+	}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(dir, path))
+		if bytes.Contains(b, []byte(code)) {
+			t.Errorf("the code is in %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -113,9 +113,7 @@ func Reenrolling(dir string) bool {
 	if err != nil {
 		return false
 	}
-	a, errA := own.PublicKey()
-	b, errB := i.PublicKey()
-	return a == b && errA == nil && errB == nil
+	return own.Same(i)
 }
 
 // Reenrolled ends what Reenroll began.

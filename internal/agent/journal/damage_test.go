@@ -18,11 +18,16 @@ func life(t *testing.T) (file []byte, ends []int64, known []map[protocol.Task]St
 	result := []byte("result")
 	plan := task(5)
 	records := []Record{
-		accepted(1), {Task: task(1), State: Starting, At: Moment{Wall: noon}},
-		accepted(2), {Task: plan, State: Planned, At: Moment{Wall: noon}, Run: []byte("plan")},
-		{Task: task(1), State: Ended, At: Moment{Wall: noon}, Result: result}, {Task: task(1), State: Done, At: Moment{Wall: noon}},
-		accepted(3), {Task: task(3), State: Starting, At: Moment{Wall: noon}},
-		{Task: plan, State: Marked, At: Moment{Wall: noon}, Result: []byte("mark")}, {Task: task(2), State: Starting, At: Moment{Wall: noon}},
+		accepted(1),
+		{Task: task(1), State: Starting, At: Moment{Wall: noon}},
+		accepted(2),
+		{Task: plan, State: Planned, At: Moment{Wall: noon}, Run: []byte("plan")},
+		{Task: task(1), State: Ended, At: Moment{Wall: noon}, Result: result},
+		{Task: task(1), State: Done, At: Moment{Wall: noon}},
+		accepted(3),
+		{Task: task(3), State: Starting, At: Moment{Wall: noon}},
+		{Task: plan, State: Marked, At: Moment{Wall: noon}, Result: []byte("mark")},
+		{Task: task(2), State: Starting, At: Moment{Wall: noon}},
 		accepted(4),
 	}
 	for _, r := range records {

@@ -72,6 +72,7 @@ func Start(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	c := agent.Config{
 		Dir: o.Data, Version: o.Version, SelfExe: exe, Dial: dialer(o.Log, way), HTTP: way.Client(0), Log: o.Log, Ask: o.asker(way), Wake: o.Wake,
+		Keys: &identity.Rotator{Dir: o.Data, HTTP: way.Client(identity.TryTimeout), Agent: o.Version},
 	}
 	if s := o.system; s != nil {
 		c.Alone, c.Ready, c.Alive, c.Deadline = true, s.ready, s.alive, s.deadline()

@@ -141,6 +141,9 @@ func (d *Dialect) table() []route {
 		do("GET registration-codes", false, d.listRegistrations),
 		do("POST registration-codes/{id}/revoke", true, d.revokeRegistration),
 
+		do("DELETE nodes/{id}", true, d.removeNode),
+		do("POST nodes/{id}/rotate-key", true, d.rotateNodeKey),
+
 		do("GET accounts", false, d.listAccounts),
 		do("POST accounts", true, d.createAccount),
 		do("GET accounts/{id}", false, d.getAccount),

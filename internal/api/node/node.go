@@ -45,6 +45,7 @@ func New(c Config) http.Handler {
 	mux.Handle(protocol.EnrollPath, methods{http.MethodPost: d.enroll})
 	mux.Handle(protocol.NodePath, methods{http.MethodGet: d.forNodes(d.tell)})
 	mux.Handle(protocol.ReenrollPath, methods{http.MethodPost: d.forNodes(d.reenroll)})
+	mux.Handle(protocol.NextKeyPath, methods{http.MethodPost: d.forNodes(d.nextKey)})
 	mux.Handle(protocol.LeavePath, methods{http.MethodPost: d.forNodes(d.leave)})
 	mux.Handle(protocol.ReleasePath, methods{http.MethodGet: d.forNodes(d.handOut)})
 	d.addTransfers(mux)

@@ -68,7 +68,8 @@ func (b *Broker) admit(c server.ClientAuthentication) (int64, error) {
 func (b *Broker) seat(key int64, l *link) error {
 	b.mu.Lock()
 	old := b.links[key]
-	if old == nil || old.Start == l.Start && l.Start != "" {
+	// A key that is good beside another one of the same node has replaced it.
+	if old == nil || old.Start == l.Start && l.Start != "" || old.public != l.public {
 		b.sit(key, l)
 		b.mu.Unlock()
 		b.end(old)

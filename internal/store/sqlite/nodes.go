@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 const (
 	nodeColumns = `n.key, n.account, n.id, n.name, n.region, n.public_key, n.registration, n.registered_at, n.updated_at, n.removed_at,
 		n.hostname, n.platform, n.os_name, n.kernel, n.arch, n.machine_id, n.boot_id, n.zone, n.private_ip, n.public_ip, n.agent,
-		n.features, n.resource_group, n.tags, n.install_asked_at, s.at`
+		n.features, n.resource_group, n.tags, n.install_asked_at, n.next_public_key, n.keyed_at, n.rotation_asked_at, s.at`
 	fromNodes = "nodes n" + joinSeen
 	joinSeen  = " CROSS JOIN seen s ON s.node = n.key"
 )
@@ -25,7 +26,8 @@ func scanNode(r *row) (n core.Node) {
 	n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch = r.text(), core.Platform(r.text()), r.text(), r.text(), r.text()
 	n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP, n.Agent = r.text(), r.text(), r.text(), r.text(), r.text(), r.text()
 	r.json(&n.Features)
-	n.ResourceGroup, n.Tags, n.InstallAskedAt, n.LastSeen = r.text(), r.tags(), r.time(), r.time()
+	n.ResourceGroup, n.Tags, n.InstallAskedAt = r.text(), r.tags(), r.time()
+	n.NextPublicKey, n.KeyedAt, n.RotationAskedAt, n.LastSeen = r.text(), r.time(), r.time(), r.time()
 	return n
 }
 
@@ -42,11 +44,11 @@ func insertNode(conn *sqlite.Conn, n *core.Node) (core.NodeKey, error) {
 	_, generated := core.ParseID(n.ID)
 	err := exec(conn, `INSERT INTO nodes (account, id, generated, name, region, public_key, registration, registered_at, updated_at,
 			removed_at, hostname, platform, os_name, kernel, arch, machine_id, boot_id, zone, private_ip, public_ip, agent, features,
-			resource_group, tags, install_asked_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			resource_group, tags, install_asked_at, next_public_key, keyed_at, rotation_asked_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		n.Account, n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt, n.UpdatedAt,
 		n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP,
-		n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt)
+		n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt, n.NextPublicKey, n.KeyedAt, n.RotationAskedAt)
 	if err != nil {
 		return 0, err
 	}
@@ -68,10 +70,11 @@ func (s *Store) ChangeNode(ctx context.Context, key core.NodeKey, change func(*c
 		err = exec(t.conn, `UPDATE nodes SET id = ?, generated = ?, name = ?, region = ?, public_key = ?, registration = ?, registered_at = ?,
 				updated_at = ?, removed_at = ?, hostname = ?, platform = ?, os_name = ?, kernel = ?, arch = ?, machine_id = ?, boot_id = ?,
 				zone = ?, private_ip = ?, public_ip = ?, agent = ?, features = ?, resource_group = ?, tags = ?,
-				install_asked_at = ? WHERE key = ?`,
+				install_asked_at = ?, next_public_key = ?, keyed_at = ?, rotation_asked_at = ? WHERE key = ?`,
 			n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt,
 			n.UpdatedAt, n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID,
-			n.Zone, n.PrivateIP, n.PublicIP, n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt, key)
+			n.Zone, n.PrivateIP, n.PublicIP, n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt,
+			n.NextPublicKey, n.KeyedAt, n.RotationAskedAt, key)
 		if err != nil {
 			return err
 		}
@@ -93,6 +96,9 @@ func (s *Store) Node(ctx context.Context, key core.NodeKey) (n core.Node, err er
 func (s *Store) NodeByPublicKey(ctx context.Context, publicKey string) (n core.Node, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
 		n, err = readNode(conn, "n.public_key = ? AND n.public_key <> '' AND n.removed_at IS NULL", publicKey)
+		if errors.Is(err, core.ErrNotFound) {
+			n, err = readNode(conn, "n.next_public_key = ? AND n.next_public_key <> '' AND n.removed_at IS NULL", publicKey)
+		}
 		return err
 	})
 	return n, named(err, "node with key %s", publicKey)

@@ -16,7 +16,7 @@ func fullNode() core.Node {
 		Account: mine, ID: "i-1", Name: "näme", Region: "r1", PublicKey: "UABC", Registration: 77, RegisteredAt: at(1), UpdatedAt: at(2),
 		RemovedAt: at(3), Hostname: "host", Platform: core.Windows, OSName: "Some OS 1.0 \"<&>\"", Kernel: "6.1", Arch: "amd64", MachineID: "m1",
 		BootID: "b1", Zone: "UTC+8", PrivateIP: "10.0.0.1", PublicIP: "2001:db8::1", Agent: "1.2.3", Features: []string{"session", "<x>"},
-		LastSeen: at(4), InstallAskedAt: at(5), ResourceGroup: "rg", Tags: []core.Tag{{Key: "b", Value: "ü\x01"}, {Key: "a", Value: ""}},
+		LastSeen: at(4), InstallAskedAt: at(5), NextPublicKey: "UDEF", KeyedAt: at(6), RotationAskedAt: at(7), ResourceGroup: "rg", Tags: []core.Tag{{Key: "b", Value: "ü\x01"}, {Key: "a", Value: ""}},
 	}
 }
 
@@ -55,6 +55,12 @@ func testNodeUniqueness(t *testing.T, f *fixture) {
 	rename := f.ChangeNode(ctx, b.Key, func(n *core.Node) error { n.ID = "a"; return nil })
 	is(t, "change to an id in use", rename, core.ErrTaken)
 
+	is(t, "next key", f.ChangeNode(ctx, n.Key, func(n *core.Node) error { n.NextPublicKey = "next"; return nil }), nil)
+	is(t, "next key of another", f.ChangeNode(ctx, b.Key, func(n *core.Node) error { n.NextPublicKey = "next"; return nil }), core.ErrTaken)
+	n.NextPublicKey = "next"
+	byNext, err := f.NodeByPublicKey(ctx, "next")
+	is(t, "by next key", err, nil)
+	same(t, "node by next key", n, byNext)
 	got, err := f.NodeByPublicKey(ctx, n.PublicKey)
 	is(t, "by public key", err, nil)
 	same(t, "node by public key", n, got)
