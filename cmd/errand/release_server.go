@@ -19,7 +19,7 @@ import (
 
 // document is a signed document in a call.
 type document struct {
-	Document []byte `json:"document"`
+	Document string `json:"document"`
 }
 
 func releaseTrust(c *connection) *cobra.Command {
@@ -34,7 +34,7 @@ is taken as it is; every later one must be signed by the one before.`,
 				return err
 			}
 			var keys native.ReleaseKeys
-			if err := c.call(cmd, http.MethodPost, "release-keys", nil, document{text}, &keys); err != nil {
+			if err := c.call(cmd, http.MethodPost, "release-keys", nil, document{string(text)}, &keys); err != nil {
 				return err
 			}
 			return c.show(cmd, keys, "SERIAL THRESHOLD KEYS", [][]string{{
@@ -69,7 +69,7 @@ func releaseAdd(c *connection) *cobra.Command {
 				return err
 			}
 			var r native.Release
-			if err := c.call(cmd, http.MethodPost, "releases", nil, document{text}, &r); err != nil {
+			if err := c.call(cmd, http.MethodPost, "releases", nil, document{string(text)}, &r); err != nil {
 				return err
 			}
 			for i := range m.Platforms {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"errand/internal/api/native"
 	"errand/internal/release"
 )
 
@@ -89,6 +91,88 @@ func TestReleaseIsSignedOffline(t *testing.T) {
 	must(t, "release", "sign", "--key", at("ann.key"), "--key", at("ben.key"), at("keys2.json"))
 	if out, code := rotation(); code != 0 {
 		t.Error(out)
+	}
+}
+
+// From the signed folder to a rollout, through the server.
+func TestReleaseIsRolledOut(t *testing.T) {
+	t.Parallel()
+	s := openShell(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	noise := make([]byte, 700_000) // more than one piece
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+	if err := os.WriteFile(at("errand-agent"), noise, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "release", "keygen", at("key"))
+	must(t, "release", "keys", "--out", at("keys.json"), at("key.pub"))
+	must(t, "release", "sign", "--key", at("key.key"), at("keys.json"))
+	must(t, "release", "pack", "--version", "1.2.3", "--out", at("rel"), "linux/amd64="+dir)
+	if out, code := s.run("release", "add", at("rel")); code != 1 {
+		t.Errorf("a release was taken without trusted keys: %s", out)
+	}
+	if out := s.ok("release", "trust", at("keys.json")); !strings.Contains(out, "SERIAL") {
+		t.Error(out)
+	}
+	if out, code := s.run("release", "add", at("rel")); code != 1 {
+		t.Errorf("an unsigned release was taken: %s", out)
+	}
+	must(t, "release", "sign", "--key", at("key.key"), at("rel"))
+	for range 2 { // the second time there is nothing left to do
+		if out := s.ok("release", "add", at("rel")); !strings.Contains(out, "true") {
+			t.Error(out)
+		}
+	}
+	var list native.Releases
+	s.json(&list, "release", "ls")
+	if len(list.Releases) != 1 || !list.Releases[0].Complete || list.Releases[0].Version != "1.2.3" {
+		t.Errorf("%+v", list)
+	}
+
+	var r native.Rollout
+	s.json(&r, "upgrade", "start", "1.2.3", "--stages", "5,100", "--pause", "2h", "--max-failures", "3")
+	if r.State != "running" || r.PauseSeconds != 7200 || r.MaxFailures != 3 || len(r.Stages) != 2 || r.TrialSeconds != 90 {
+		t.Errorf("%+v", r)
+	}
+	if out, code := s.run("release", "rm", "1.2.3"); code != 1 {
+		t.Errorf("removed while it is rolled out: %s", out)
+	}
+	// There is no machine, so that the first stage is over and its pause goes on.
+	if out := s.ok("upgrade", "pause"); !strings.Contains(out, "paused") {
+		t.Error(out)
+	}
+	if out := s.ok("upgrade", "status"); !strings.Contains(out, "1.2.3") {
+		t.Error(out)
+	}
+	if out := s.ok("upgrade", "status", r.ID); !strings.Contains(out, "NODE") {
+		t.Error(out)
+	}
+	if out := s.ok("upgrade", "resume", r.ID); !strings.Contains(out, "running") {
+		t.Error(out)
+	}
+	if out := s.ok("upgrade", "abort"); !strings.Contains(out, "aborted") {
+		t.Error(out)
+	}
+	if out, code := s.run("upgrade", "resume"); code != 1 {
+		t.Errorf("resumed after the end: %s", out)
+	}
+	s.ok("release", "rm", "1.2.3")
+	for _, args := range [][]string{
+		{"start"}, {"start", "1.2.3", "--stages", "x"},
+	} {
+		if out, code := s.run(append([]string{"upgrade"}, args...)...); code != 2 {
+			t.Errorf("upgrade %v: exit code %d, %s", args, code, out)
+		}
+	}
+	var audit native.Audit
+	s.json(&audit, "audit", "list")
+	named := false
+	for _, a := range audit.Records {
+		named = named || strings.Contains(strings.Join(a.Resources, " "), "rollout/"+r.ID)
+	}
+	if !named {
+		t.Error("the rollout is not in the audit")
 	}
 }
 

@@ -243,7 +243,7 @@ func (s *Service) Rollout(ctx context.Context, c Caller, id ID) (RolloutView, er
 }
 
 func (s *Service) rolloutView(ctx context.Context, r *Rollout) (RolloutView, error) {
-	v := RolloutView{Rollout: *r, Count: map[UpgradeState]int{}}
+	v := RolloutView{Rollout: *r, Count: make(map[UpgradeState]int)}
 	rows, err := s.store.NodeUpgrades(ctx, r.ID)
 	if err != nil {
 		return v, err

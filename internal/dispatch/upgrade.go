@@ -13,7 +13,8 @@ const (
 	// rolloutEvery is how often rollouts are looked at that time can move; others are looked at when something happens.
 	rolloutEvery = time.Second
 	// rolloutShare bounds what that may cost where there are many nodes: one part in so many of the time.
-	rolloutShare = 20
+	rolloutShare   = 20
+	maxRolloutRest = 30 * time.Second
 	// offerAfter is how long a node may leave an Upgrade unanswered before it is sent again.
 	offerAfter = 30 * time.Second
 )
@@ -36,16 +37,16 @@ type offer struct {
 // upgrade moves rollouts of the agent's releases.
 func (d *Dispatcher) upgrade(ctx context.Context) error {
 	for {
-		began := time.Now()
+		began := d.now()
 		orders, busy, err := d.svc.AdvanceRollouts(ctx)
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("move rollouts", "error", err)
 		}
 		d.sendOrders(orders)
-		rest := time.NewTimer(max(rolloutEvery/10, rolloutShare*time.Since(began)))
+		rest := time.NewTimer(max(rolloutEvery/10, min(rolloutShare*d.now().Sub(began), maxRolloutRest)))
 		var again <-chan time.Time
 		if busy {
-			again = time.After(rolloutEvery)
+			again = time.NewTimer(rolloutEvery).C
 		}
 		select {
 		case <-ctx.Done():

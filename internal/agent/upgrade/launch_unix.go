@@ -82,9 +82,15 @@ func (l *Launcher) Try(ctx context.Context, c Choice, launcher string, args []st
 	if err := child.Start(); err != nil {
 		return false, l.Condemn(c.Version, "it could not be started: "+err.Error())
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
+	ended, how := make(chan struct{}), error(nil)
+	go func() {
+		how = child.Wait()
+		close(ended)
+	}()
 	over, reason := l.watch(ctx, c, child.Process, ended)
+	if reason == "" {
+		reason = "it ended before the server had welcomed it: " + ending(how)
+	}
 	switch {
 	case over:
 		return true, l.uncount()
@@ -95,13 +101,13 @@ func (l *Launcher) Try(ctx context.Context, c Choice, launcher string, args []st
 	return false, l.Condemn(c.Version, reason)
 }
 
-// watch waits for the end of a child on trial, or brings it about. reason is why it proved nothing.
-func (l *Launcher) watch(ctx context.Context, c Choice, child *os.Process, ended <-chan error) (over bool, reason string) {
+// watch waits for the end of a child on trial, or brings it about. reason is why it was ended; empty if it ended by itself.
+func (l *Launcher) watch(ctx context.Context, c Choice, child *os.Process, ended <-chan struct{}) (over bool, reason string) {
 	late := time.NewTimer(c.Window)
 	defer late.Stop()
 	select {
-	case err := <-ended:
-		return false, "it ended before the server had welcomed it: " + ending(err)
+	case <-ended:
+		return false, ""
 	case <-ctx.Done():
 		end(child, ended, unix.SIGTERM, stopGrace)
 		return true, ""
@@ -120,7 +126,7 @@ func (l *Launcher) watch(ctx context.Context, c Choice, child *os.Process, ended
 }
 
 // end sends a signal to a child and, if it takes too long, kills it.
-func end(child *os.Process, ended <-chan error, signal unix.Signal, grace time.Duration) {
+func end(child *os.Process, ended <-chan struct{}, signal unix.Signal, grace time.Duration) {
 	_ = child.Signal(signal) // it may have ended
 	select {
 	case <-ended:

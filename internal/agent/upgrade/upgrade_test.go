@@ -515,8 +515,8 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 			}
 			func() {
 				defer func() {
-					if got := recover(); got != errPower {
-						t.Errorf("the step was never taken: %v", got)
+					if err, ok := recover().(error); !ok || !errors.Is(err, errPower) {
+						t.Errorf("the step was never taken: %v", err)
 					}
 				}()
 				_ = n.offer(installed, p, m)

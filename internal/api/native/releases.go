@@ -2,8 +2,11 @@ package native
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"time"
 
+	"errand/internal/api"
 	"errand/internal/core"
 	"errand/internal/release"
 )
@@ -62,11 +65,11 @@ func (d *Dialect) listReleases(ctx context.Context, c core.Caller, _ *empty) (*R
 
 // signedDocument is a manifest or a list of keys as it was signed.
 type signedDocument struct {
-	Document []byte `json:"document"` // Base64
+	Document string `json:"document"`
 }
 
 func (d *Dialect) trustKeys(ctx context.Context, c core.Caller, req *signedDocument) (*ReleaseKeys, error) {
-	l, err := d.env.Service.TrustReleaseKeys(ctx, c, req.Document)
+	l, err := d.env.Service.TrustReleaseKeys(ctx, c, []byte(req.Document))
 	out := ReleaseKeys{Serial: l.Serial, Threshold: l.Threshold, Keys: []string{}}
 	for _, key := range l.Keys {
 		out.Keys = append(out.Keys, release.KeyID(key))
@@ -75,7 +78,7 @@ func (d *Dialect) trustKeys(ctx context.Context, c core.Caller, req *signedDocum
 }
 
 func (d *Dialect) addRelease(ctx context.Context, c core.Caller, req *signedDocument) (*Release, error) {
-	r, err := d.env.Service.AddRelease(ctx, c, req.Document)
+	r, err := d.env.Service.AddRelease(ctx, c, []byte(req.Document))
 	out := showRelease(&r)
 	return &out, err
 }
@@ -84,11 +87,15 @@ type putProgram struct {
 	Version string `json:"-" path:"version"`
 	Hash    string `json:"-" path:"hash"`
 	Offset  int64  `json:"offset"`
-	Data    []byte `json:"data"` // Base64
+	Data    string `json:"data"` // Base64
 }
 
 func (d *Dialect) putProgram(ctx context.Context, c core.Caller, req *putProgram) (*empty, error) {
-	return &empty{}, d.env.Service.PutProgram(ctx, c, req.Version, req.Hash, req.Offset, req.Data)
+	data, err := base64.StdEncoding.DecodeString(req.Data)
+	if err != nil {
+		return nil, &api.ParamError{Name: "data", Err: errors.New("not Base64")}
+	}
+	return &empty{}, d.env.Service.PutProgram(ctx, c, req.Version, req.Hash, req.Offset, data)
 }
 
 type ofRelease struct {

@@ -58,7 +58,7 @@ func New(tb testing.TB, options ...func(*core.Config)) *Scene {
 		tb.Fatal(err)
 	}
 	config := core.Config{
-		Store: store, Blobs: blobs, Sealer: sealer, IDs: core.NewIDs(1), Now: s.Now, Log: log, Feed: s.Feed, PageKey: make([]byte, 32),
+		Store: store, Blobs: blobs, Sealer: sealer, IDs: core.NewIDs(1), Protocol: 1, Now: s.Now, Log: log, Feed: s.Feed, PageKey: make([]byte, 32),
 		Post: webhook.New(webhook.Config{Now: s.Now, Loopback: true, Agent: "errand"}).Post,
 	}
 	for _, option := range options {

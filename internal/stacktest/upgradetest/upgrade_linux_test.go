@@ -47,7 +47,8 @@ var versions = []string{"1.0.0", "1.1.0", "1.2.0"}
 func program(t *testing.T, version string) string {
 	t.Helper()
 	programs.Do(func() {
-		if programs.dir, programs.err = os.MkdirTemp("", "errand-upgrade-"); programs.err != nil {
+		programs.dir, programs.err = os.MkdirTemp("", "errand-upgrade-") //nolint:usetesting // for all tests
+		if programs.err != nil {
 			return
 		}
 		for _, v := range versions {

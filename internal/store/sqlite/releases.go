@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 
@@ -188,12 +189,8 @@ func (s *Store) Rollout(ctx context.Context, id core.ID) (v core.Rollout, err er
 func (s *Store) ListRollouts(ctx context.Context, states ...core.RolloutState) (rows []core.Rollout, err error) {
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
 		all, err := readRollouts(conn, "")
-		wanted := map[core.RolloutState]bool{}
-		for _, state := range states {
-			wanted[state] = true
-		}
 		for i := range all {
-			if len(states) == 0 || wanted[all[i].State] {
+			if len(states) == 0 || slices.Contains(states, all[i].State) {
 				rows = append(rows, all[i])
 			}
 		}
