@@ -3,6 +3,7 @@ package stacktest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -40,7 +41,40 @@ func (s *Stack) keyOf(t *testing.T, id string) core.NodeKey {
 // door any more, the command is reported as lost, and goes on on the machine, where nobody but its own time limit ends it.
 func TestRemovedNode(t *testing.T) {
 	t.Parallel()
-	s := Start(t)
+	for name, remove := range map[string]func(*testing.T, *Stack) error{
+		"core": func(t *testing.T, s *Stack) error {
+			_, err := s.Server.Service.RemoveNode(t.Context(), s.Server.RootCaller(), "i-one")
+			return err
+		},
+		"native": func(t *testing.T, s *Stack) error {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.URL+"/api/v1/nodes/i-one", http.NoBody)
+			if err != nil {
+				return err
+			}
+			req.SetBasicAuth(KeyID, Secret)
+			resp, err := http.DefaultClient.Do(req)
+			if err == nil && resp.StatusCode != http.StatusOK {
+				err = errors.New(resp.Status)
+			}
+			if resp != nil {
+				resp.Body.Close()
+			}
+			return err
+		},
+		"ecs": func(t *testing.T, s *Stack) error {
+			return s.Client().Call(t.Context(), "DeregisterManagedInstance", url.Values{"InstanceId": {"i-one"}}, &struct{}{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			removeWhileRunning(t, remove)
+		})
+	}
+}
+
+func removeWhileRunning(t *testing.T, remove func(*testing.T, *Stack) error) {
+	t.Helper()
+	s := Start(t, QuietServer)
 	s.AddNode(t, "i-one")
 	key := s.keyOf(t, "i-one")
 	c := s.Client()
@@ -56,7 +90,7 @@ func TestRemovedNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Server.Service.RemoveNode(t.Context(), s.Server.RootCaller(), "i-one"); err != nil {
+	if err := remove(t, s); err != nil {
 		t.Fatal(err)
 	}
 	s.away(t, key)
