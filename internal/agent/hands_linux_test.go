@@ -25,7 +25,7 @@ func TestPoisonousTask(t *testing.T) {
 				enrol(t, dir)
 				poison := fmt.Sprintf("%s=%s:%s:%s", agentPoison, at, nameOf(id(1)), how)
 				gate := filepath.Join(t.TempDir(), "gate")
-				m := script(1, fmt.Sprintf("until test -e %s; do sleep 0.01; done; echo x", gate))
+				m := script(1, waitFor(gate)+"; echo x")
 				if at != receiving {
 					first := startProcess(t, s, dir)
 					s.run(m)
@@ -60,6 +60,11 @@ func TestPoisonousTask(t *testing.T) {
 	}
 }
 
+// waitFor is a piece of script that waits for a file, or until the test that would make it is over.
+func waitFor(file string) string {
+	return fmt.Sprintf("until test -e %s || ! test -d %s; do sleep 0.01; done", file, filepath.Dir(file))
+}
+
 func touch(t *testing.T, file string) {
 	t.Helper()
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -92,7 +97,7 @@ func TestOrdinaryKills(t *testing.T) {
 	dir := t.TempDir()
 	enrol(t, dir)
 	gate := filepath.Join(t.TempDir(), "gate")
-	s.run(script(1, fmt.Sprintf("until test -e %s; do sleep 0.01; done; echo done; exit 3", gate)))
+	s.run(script(1, waitFor(gate)+"; echo done; exit 3"))
 	for round := range 4 {
 		p := startProcess(t, s, dir)
 		s.await("the agent", func() bool { return len(s.hellos) == round+1 && s.job(id(1)).started > 0 })
