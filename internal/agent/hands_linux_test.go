@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,7 @@ func TestPoisonousTask(t *testing.T) {
 					first := startProcess(t, s, dir)
 					s.run(m)
 					s.await("start", func() bool { return s.job(id(1)).started > 0 })
+					emptyHanded(t, dir)
 					first.kill() // an ordinary death, which is held against nobody
 				} else {
 					s.run(m)
@@ -56,6 +58,20 @@ func TestPoisonousTask(t *testing.T) {
 					t.Error(err)
 				}
 			})
+		}
+	}
+}
+
+// emptyHanded waits until the agent in a folder holds no task.
+func emptyHanded(t *testing.T, dir string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		held, err := os.ReadFile(filepath.Join(dir, handsFile))
+		if err == nil && len(bytes.Trim(held, "\x00")) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the agent holds %q, %v", held, err)
 		}
 	}
 }

@@ -36,14 +36,19 @@ func (a *Agent) fallDue(p *plan, now journal.Moment, begin func(due int64)) {
 	}
 	a.hasten(p, at)
 	for !p.over && at.Sub(p.next) > missed {
-		p.miss(p.next.UnixMicro())
+		if due := p.next.UnixMicro(); !a.fired(p, due) {
+			p.miss(due)
+		}
 		a.advance(p, p.next)
 	}
 	a.settle(p, begin)
 	for !p.over && !p.next.After(at) {
 		due := p.next.UnixMicro()
+		known := a.fired(p, due) // it may have been stopped since it was worked out
 		a.advance(p, p.next)
-		p.meet(due, begin)
+		if !known {
+			p.meet(due, begin)
+		}
 	}
 	if at.After(p.seen) {
 		p.seen = at

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -452,14 +453,24 @@ func TestNoSpaceNamesBytesAndInodes(t *testing.T) {
 		return unix.Statfs(dir, &fs) == nil && fs.Bavail == fs.Blocks
 	})
 
-	gate, probe := fifo(t), filepath.Join(dir, "probe")
-	task, err := Start(t.Context(), shell("read x < "+gate+"; head -c 3000000 /dev/zero; rm "+filler+"; while ! head -c 100000 /dev/zero > "+probe+"; do :; done 2>/dev/null; rm "+probe+"; echo end; exit 9"),
+	gate, drained, probe := fifo(t), fifo(t), filepath.Join(dir, "probe")
+	task, err := Start(t.Context(), shell("read x < "+gate+"; head -c 3000000 /dev/zero; read x < "+drained+"; rm "+filler+"; while ! head -c 100000 /dev/zero > "+probe+"; do :; done 2>/dev/null; rm "+probe+"; echo end; exit 9"),
 		filepath.Join(dir, "task"), self(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	fill()
 	write(t, gate, "go\n")
+	// What is in the pipe still must not get the space that becomes free.
+	on, err := os.OpenFile(drained, os.O_WRONLY, 0) // waits for the script to get there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on.Close()
+	eventually(t, "supervisor with nothing to read", func() bool { return asleep(t, task.Supervisor()) && asleep(t, task.Supervisor()) })
+	if _, err := on.WriteString("go on\n"); err != nil {
+		t.Fatal(err)
+	}
 	exit := wait(t, task)
 	if exit.Code != 9 || exit.Stdout != 3_000_004 || exit.OutputErrno != int(unix.ENOSPC) {
 		t.Errorf("%+v", exit)
@@ -468,6 +479,25 @@ func TestNoSpaceNamesBytesAndInodes(t *testing.T) {
 	if int64(len(data))+skipped != 3_000_004 || skipped == 0 || !end || !strings.HasSuffix(string(data), "end\n") {
 		t.Errorf("read %d bytes, skipped %d, end %t", len(data), skipped, end)
 	}
+}
+
+// asleep reports whether every thread of a process waits for something.
+func asleep(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("threads of %d: %v", pid, err)
+	}
+	for _, file := range threads {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			return false
+		}
+		if _, rest, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(rest, "S") {
+			return false
+		}
+	}
+	return true
 }
 
 // fifo makes a FIFO with which a script can be held up.
