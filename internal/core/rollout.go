@@ -23,6 +23,8 @@ const (
 	backAfter = 2 * time.Minute
 	// answerAfter is how long a node that is connected may take to fetch a release.
 	answerAfter = 2 * time.Hour
+	// wordAfter is how long after its last word a node that is away may be in the middle of its change.
+	wordAfter = time.Minute
 	// forgetAfter is how long after its end a rollout may have nodes that are still in the middle of it.
 	forgetAfter = 24 * time.Hour
 	// maxUpgradeDetail bounds what a node may say about its upgrade, in bytes.
@@ -229,7 +231,8 @@ func (st *standing) choose(pool []Node) (chosen []NodeUpgrade, over bool) {
 	for i := range st.rows {
 		n := &st.rows[i]
 		asked[n.Node] = true
-		if n.State == UpgradeTrying || n.State < UpgradeTrying && st.connected(n.Node) {
+		// A node that has just gone may be starting the new version, and its word about that still be on the way.
+		if n.State == UpgradeTrying || n.State < UpgradeTrying && (st.connected(n.Node) || st.now.Sub(n.UpdatedAt) < wordAfter) {
 			working++
 		}
 	}
