@@ -90,7 +90,7 @@ func TestBothKilled(t *testing.T) {
 func TestCableCutForAMinute(t *testing.T) {
 	t.Parallel()
 	i, o := install(t), newOracle(t)
-	c := newCable(t, i.agents)
+	c := newCable(t, i.agents, nil)
 	i.advertise = c.lis.Addr().String()
 	i.startServer()
 	i.startAgent()
@@ -112,7 +112,7 @@ func TestCableCutForAMinute(t *testing.T) {
 func TestPresumedEndIsReplaced(t *testing.T) {
 	t.Parallel()
 	i, o := install(t), newOracle(t)
-	c := newCable(t, i.agents)
+	c := newCable(t, i.agents, nil)
 	i.advertise = c.lis.Addr().String()
 	i.startServer()
 	i.startAgent()

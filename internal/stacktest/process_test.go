@@ -243,13 +243,13 @@ type cable struct {
 	wg    sync.WaitGroup
 }
 
-func newCable(t *testing.T, to string) *cable {
+func newCable(t *testing.T, to string, wrap func(net.Conn) net.Conn) *cable {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{lis: lis, to: to, conns: map[net.Conn]bool{}}
+	c := &cable{lis: lis, to: to, wrap: wrap, conns: map[net.Conn]bool{}}
 	c.wg.Go(c.serve)
 	t.Cleanup(func() {
 		_ = lis.Close()

@@ -45,8 +45,8 @@ type wire struct {
 
 func newWire(t *testing.T, to string) *wire {
 	t.Helper()
-	w := &wire{cable: newCable(t, to)}
-	w.wrap = func(c net.Conn) net.Conn { return &counted{c, w} }
+	w := &wire{}
+	w.cable = newCable(t, to, func(c net.Conn) net.Conn { return &counted{c, w} })
 	return w
 }
 
