@@ -286,6 +286,25 @@ func TestRolloutPassesOverNodes(t *testing.T) {
 	}
 }
 
+// A stage does not end while a node that was asked has just gone: it may be starting the new version. One that stays away is passed over.
+func TestRolloutWaitsForNodeThatHasGone(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 1)
+	f.start(func(p *core.RolloutPlan) { p.Stages = []int{100} })
+	asked, _ := f.advance()
+	if len(asked) != 1 {
+		t.Fatalf("asked %v", asked)
+	}
+	f.Service.Gone(asked[0])
+	if f.advance(); f.view().State != core.RolloutRunning {
+		t.Errorf("%s although the node has just gone", f.view().State)
+	}
+	f.Advance(time.Minute)
+	if f.advance(); f.view().State != core.RolloutFinished {
+		t.Errorf("%s although the node stays away", f.view().State)
+	}
+}
+
 // What a node says changes nothing but its own part of a rollout that concerns it.
 func TestUpgradeReportsOfStrangers(t *testing.T) {
 	t.Parallel()
