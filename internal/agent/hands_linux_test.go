@@ -117,6 +117,7 @@ func TestOrdinaryKills(t *testing.T) {
 	for round := range 4 {
 		p := startProcess(t, s, dir)
 		s.await("the agent", func() bool { return len(s.hellos) == round+1 && s.job(id(1)).started > 0 })
+		emptyHanded(t, dir) // a kill while it has the task in its hands is held against it, twice in a row
 		p.kill()
 	}
 	touch(t, gate)
