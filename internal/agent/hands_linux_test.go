@@ -115,9 +115,11 @@ func TestOrdinaryKills(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
 	s.run(script(1, waitFor(gate)+"; echo done; exit 3"))
 	for round := range 4 {
-		p := startProcess(t, s, dir)
+		// An agent that looked for output every few milliseconds would be killed with the task in its hands now and then, which is held
+		// against the task when it happens twice in a row.
+		p := startProcess(t, s, dir, agentCalm+"=1")
 		s.await("the agent", func() bool { return len(s.hellos) == round+1 && s.job(id(1)).started > 0 })
-		emptyHanded(t, dir) // a kill while it has the task in its hands is held against it, twice in a row
+		emptyHanded(t, dir)
 		p.kill()
 	}
 	touch(t, gate)
