@@ -79,7 +79,7 @@ func (c *connection) auditPages(cmd *cobra.Command, query url.Values, limit int)
 		if got.Next == "" {
 			break
 		}
-		query.Set("next", got.Next)
+		query.Set("cursor", got.Next)
 	}
 	return all, nil
 }

@@ -185,7 +185,7 @@ func enrollList(c *connection) *cobra.Command {
 				if page.Next == "" {
 					return c.show(cmd, all, codeHeader, each(all.Registrations, codeRow))
 				}
-				query.Set("next", page.Next)
+				query.Set("cursor", page.Next)
 			}
 		},
 	}

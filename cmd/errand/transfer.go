@@ -193,7 +193,7 @@ func carriages(ctx context.Context, api *client.Client, id string) (all []native
 		if page.Next == "" {
 			return all, nil
 		}
-		query.Set("next", page.Next)
+		query.Set("cursor", page.Next)
 	}
 }
 

@@ -545,8 +545,8 @@ func TestAccessOverHTTP(t *testing.T) {
 	if len(page.Records) != 2 || page.Next == "" || page.Records[0].Action != "POST users" {
 		t.Errorf("%+v", page)
 	}
-	call(tenant, "GET", "audit?next="+page.Next, "", ran)
-	call(c, "GET", "audit?next="+page.Next, "", "400 Bad Request") // of another account
+	call(tenant, "GET", "audit?user=root&cursor="+page.Next, "", ran)
+	call(c, "GET", "audit?user=root&cursor="+page.Next, "", "400 Bad Request") // of another account
 	call(tenant, "GET", "audit?limit=1001", "", "400 Bad Request")
 	call(tenant, "GET", "audit?since=yesterday", "", "400 Bad Request")
 

@@ -34,32 +34,23 @@ type listAudit struct {
 	Resource string `json:"-" query:"resource"` // such as node/web1
 	Since    string `json:"-" query:"since"`    // RFC 3339
 	Until    string `json:"-" query:"until"`
-	Limit    int    `json:"-" query:"limit"` // 1 to 1000; 100 if left out
-	Next     string `json:"-" query:"next"`
+	paging
 }
 
-const (
-	defaultAudit = 100
-	maxAudit     = 1000
-)
-
 func (d *Dialect) listAudit(ctx context.Context, c core.Caller, req *listAudit) (*Audit, error) {
-	if req.Limit == 0 {
-		req.Limit = defaultAudit
-	}
-	if req.Limit < 1 || req.Limit > maxAudit {
-		return nil, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonPageSize, Field: "limit", Detail: "1 to 1000"}
+	spec, err := req.spec()
+	if err != nil {
+		return nil, err
 	}
 	f := core.AuditFilter{Principal: req.User, KeyID: req.Key, Action: req.Action, Resource: req.Resource}
-	var err error
 	if f.Since, err = instant("since", req.Since); err != nil {
 		return nil, err
 	}
 	if f.Until, err = instant("until", req.Until); err != nil {
 		return nil, err
 	}
-	rows, info, err := d.env.Service.AuditRecords(ctx, c, f, core.PageSpec{Token: req.Next, Limit: req.Limit})
-	page := Audit{Records: make([]AuditRecord, len(rows)), Next: info.Next}
+	rows, info, err := d.env.Service.AuditRecords(ctx, c, f, spec)
+	page := Audit{Records: make([]AuditRecord, len(rows)), Next: req.next(info)}
 	for i := range rows {
 		r := &rows[i]
 		page.Records[i] = AuditRecord{

@@ -100,7 +100,7 @@ func TestRegistrationCode(t *testing.T) {
 	if codes := page["registration_codes"].([]any); len(codes) != 1 || codes[0].(map[string]any)["id"] != r["id"] {
 		t.Errorf("%v", page)
 	}
-	_, page = call(t, url+"?limit=1&next="+page["next"].(string), http.MethodGet, "", key)
+	_, page = call(t, url+"?limit=1&cursor="+page["next"].(string), http.MethodGet, "", key)
 	if diff := cmp.Diff([]any{want}, page["registration_codes"]); diff != "" || page["next"] != nil {
 		t.Errorf("%v %s", page["next"], diff)
 	}

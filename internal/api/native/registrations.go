@@ -137,20 +137,16 @@ func (d *Dialect) createRegistration(ctx context.Context, c core.Caller, req *cr
 }
 
 type listRegistrations struct {
-	Next  string `json:"-" query:"next"`
-	Limit int    `json:"-" query:"limit"` // 100 if left out
+	paging
 }
 
 func (d *Dialect) listRegistrations(ctx context.Context, c core.Caller, req *listRegistrations) (*Registrations, error) {
-	const usual, most = 100, 1000
-	if req.Limit == 0 {
-		req.Limit = usual
+	spec, err := req.spec()
+	if err != nil {
+		return nil, err
 	}
-	if req.Limit < 0 || req.Limit > most {
-		return nil, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonInvalidValue, Field: "limit", Detail: "1 to 1000"}
-	}
-	rows, info, err := d.env.Service.Registrations(ctx, c, core.RegistrationFilter{}, core.PageSpec{Token: req.Next, Limit: req.Limit})
-	page := Registrations{Registrations: make([]Registration, len(rows)), Next: info.Next}
+	rows, info, err := d.env.Service.Registrations(ctx, c, core.RegistrationFilter{}, spec)
+	page := Registrations{Registrations: make([]Registration, len(rows)), Next: req.next(info)}
 	for i := range rows {
 		page.Registrations[i] = d.showRegistration(&rows[i])
 	}

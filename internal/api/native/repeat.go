@@ -65,7 +65,7 @@ type History struct {
 
 func (d *Dialect) listRuns(ctx context.Context, c core.Caller, req *listTasks) (*History, error) {
 	rows, info, err := d.tasks(ctx, c, req, func(f *core.TaskFilter, id core.ID) { f.Schedules = []core.ID{id} })
-	page := History{Runs: make([]Run, len(rows)), Next: info.Next}
+	page := History{Runs: make([]Run, len(rows)), Next: req.next(info)}
 	for i := range rows {
 		page.Runs[i] = Run{Due: rows[i].Invocation.Due, Task: showTask(&rows[i])}
 	}

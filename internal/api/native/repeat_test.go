@@ -49,7 +49,7 @@ func TestRepeating(t *testing.T) {
 	}
 	next := ""
 	for i := range 2 {
-		_, page := call(t, fmt.Sprintf("%s/runs?limit=1&next=%s", one, next), http.MethodGet, "", key)
+		_, page := call(t, fmt.Sprintf("%s/runs?limit=1&cursor=%s", one, next), http.MethodGet, "", key)
 		runs := page["runs"].([]any)
 		run := runs[0].(map[string]any)
 		due, err := time.Parse(time.RFC3339Nano, run["due"].(string))

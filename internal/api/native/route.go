@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -20,7 +21,7 @@ type route struct {
 }
 
 // do makes a route. pattern is a method and a path below the prefix; parts in braces stand for any text. Request structures take those from
-// fields tagged `path`, parameters of the query from fields tagged `query`, and the rest from the JSON body; or a field tagged `body:"raw"` takes that as it is.
+// fields tagged `path`, parameters of the query from fields tagged `query` (also those of embedded structures such as paging), and the rest from the JSON body; or a field tagged `body:"raw"` takes that as it is.
 func do[Req, Resp any](pattern string, mutates bool, fn func(context.Context, core.Caller, *Req) (*Resp, error)) route {
 	method, path, _ := strings.Cut(pattern, " ")
 	rt := route{method: method, shape: strings.Split(path, "/")}
@@ -64,13 +65,16 @@ func (rt *route) decode(r *api.Request, dst any) error {
 			return err
 		}
 	}
+	if listing, ok := dst.(interface{ bind(u *url.URL) }); ok {
+		listing.bind(r.URL)
+	}
 	query := r.URL.Query()
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("query")
+	for f, field := range texts(v) {
+		name := f.Tag.Get("query")
 		if name == "" || !query.Has(name) {
 			continue
 		}
-		if err := setText(v.Field(i), query.Get(name)); err != nil {
+		if err := setText(field, query[name]); err != nil {
 			return &api.ParamError{Name: name, Err: err}
 		}
 		query.Del(name)
@@ -79,13 +83,24 @@ func (rt *route) decode(r *api.Request, dst any) error {
 		return &api.ParamError{Name: name, Unknown: true, Err: errors.New("no such parameter")}
 	}
 	rt.match(segments(r.URL), func(name, value string) {
-		for i := range v.NumField() {
-			if v.Type().Field(i).Tag.Get("path") == name {
-				v.Field(i).SetString(value)
+		for f, field := range texts(v) {
+			if f.Tag.Get("path") == name {
+				field.SetString(value)
 			}
 		}
 	})
 	return nil
+}
+
+// texts are the fields of a request structure, those of embedded structures included.
+func texts(v reflect.Value) iter.Seq2[*reflect.StructField, reflect.Value] {
+	return func(yield func(*reflect.StructField, reflect.Value) bool) {
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			if f.IsExported() && !f.Anonymous && !yield(&f, v.FieldByIndex(f.Index)) {
+				return
+			}
+		}
+	}
 }
 
 // rawBody is the field that takes the body as it is, if there is one.
@@ -98,21 +113,41 @@ func rawBody(v reflect.Value) reflect.Value {
 	return reflect.Value{}
 }
 
-// setText sets a field of a request structure from a parameter of the query.
-func setText(f reflect.Value, text string) error {
+// setText sets a field of a request structure from a parameter of the query. Only a list takes a parameter that comes several times.
+func setText(f reflect.Value, given []string) error {
+	if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.String {
+		f.Set(reflect.ValueOf(given))
+		return nil
+	}
+	if len(given) > 1 {
+		return errors.New("given more than once")
+	}
+	text := given[0]
 	switch f.Kind() {
+	case reflect.Pointer:
+		fresh := reflect.New(f.Type().Elem())
+		if err := setText(fresh.Elem(), given); err != nil {
+			return err
+		}
+		f.Set(fresh)
 	case reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
 			return errors.New("want true or false")
 		}
 		f.SetBool(b)
-	case reflect.Int:
-		n, err := strconv.Atoi(text)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return errors.New("want a number")
 		}
-		f.SetInt(int64(n))
+		f.SetInt(n)
+	case reflect.Uint64:
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return errors.New("want a number that is not negative")
+		}
+		f.SetUint(n)
 	default:
 		f.SetString(text)
 	}

@@ -36,19 +36,13 @@ type Tasks struct {
 }
 
 type listTasks struct {
-	ID    string `json:"-" path:"id"`
-	Limit int    `json:"-" query:"limit"` // 1 to 1000; 100 if left out
-	Next  string `json:"-" query:"next"`
+	ID string `json:"-" path:"id"`
+	paging
 }
-
-const (
-	defaultTasks = 100
-	maxTasks     = 1000
-)
 
 func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *listTasks) (*Tasks, error) {
 	rows, info, err := d.tasks(ctx, c, req, func(f *core.TaskFilter, id core.ID) { f.Invocations = []core.ID{id} })
-	page := Tasks{Tasks: make([]Task, len(rows)), Next: info.Next}
+	page := Tasks{Tasks: make([]Task, len(rows)), Next: req.next(info)}
 	for i := range rows {
 		page.Tasks[i] = showTask(&rows[i])
 	}
@@ -63,18 +57,16 @@ func (d *Dialect) tasks(
 	if !ok {
 		return nil, core.PageInfo{}, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
 	}
-	if req.Limit == 0 {
-		req.Limit = defaultTasks
-	}
-	if req.Limit < 1 || req.Limit > maxTasks {
-		return nil, core.PageInfo{}, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonPageSize, Field: "limit", Detail: "1 to 1000"}
+	page, err := req.spec()
+	if err != nil {
+		return nil, core.PageInfo{}, err
 	}
 	if _, err := d.env.Service.Invocation(ctx, c, id); err != nil {
 		return nil, core.PageInfo{}, err
 	}
 	var f core.TaskFilter
 	of(&f, id)
-	return d.env.Service.Tasks(ctx, c, f, core.PageSpec{Token: req.Next, Limit: req.Limit})
+	return d.env.Service.Tasks(ctx, c, f, page)
 }
 
 func showTask(v *core.TaskView) Task {

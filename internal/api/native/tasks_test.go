@@ -51,7 +51,7 @@ func TestTasks(t *testing.T) {
 	if id, ok := api.TaskID(two["id"].(string)); !ok || id != s.Task(v.ID, b) {
 		t.Errorf("id %v", two["id"])
 	}
-	code, page = call(t, url+"?limit=2&next="+page["next"].(string), http.MethodGet, "", key)
+	code, page = call(t, url+"?limit=2&cursor="+page["next"].(string), http.MethodGet, "", key)
 	if code != http.StatusOK || len(page["tasks"].([]any)) != 1 || page["next"] != nil {
 		t.Errorf("%d %v", code, page)
 	}

@@ -190,14 +190,12 @@ func (d *Dialect) listCarriages(ctx context.Context, c core.Caller, req *listTas
 	if !ok {
 		return nil, noTransfer()
 	}
-	if req.Limit == 0 {
-		req.Limit = defaultTasks
+	spec, err := req.spec()
+	if err != nil {
+		return nil, err
 	}
-	if req.Limit < 1 || req.Limit > maxTasks {
-		return nil, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonPageSize, Field: "limit", Detail: "1 to 1000"}
-	}
-	rows, info, err := d.env.Service.Carriages(ctx, c, id, core.PageSpec{Token: req.Next, Limit: req.Limit})
-	page := Carriages{Tasks: make([]Carriage, len(rows)), Next: info.Next}
+	rows, info, err := d.env.Service.Carriages(ctx, c, id, spec)
+	page := Carriages{Tasks: make([]Carriage, len(rows)), Next: req.next(info)}
 	for i := range rows {
 		page.Tasks[i] = showCarriage(&rows[i])
 	}
