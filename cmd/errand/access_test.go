@@ -180,7 +180,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"user"}, 2},
 		{[]string{"user", "create"}, 2},
 		{[]string{"user", "list", "--nonsense"}, 2},
-		{[]string{"user", "list", "-o", "yaml"}, 2},
+		{[]string{"user", "list", "-o", "xml"}, 2},
 		{[]string{"quota", "set", "nodes", "many"}, 2},
 		{[]string{"audit", "list", "--since", "yesterday"}, 2},
 		{[]string{"policy", "explain", "--user", "x"}, 2},

@@ -24,7 +24,8 @@ const (
 
 // connection is how a command reaches a server, and how it shows the answer.
 type connection struct {
-	server, data, ca, format string
+	server, data, ca string
+	format
 }
 
 // connectHelp is the end of the help of every group of commands that talk to a server.
@@ -41,7 +42,7 @@ func (c *connection) add(cmd *cobra.Command) {
 	flags.StringVar(&c.server, "server", "http://127.0.0.1:8470", "`URL` of the server")
 	flags.StringVar(&c.data, "data", "", "data `DIR` of a server on this machine, for its root key")
 	flags.StringVar(&c.ca, "ca-file", "", "`FILE` of certificates to trust besides the system's")
-	flags.StringVarP(&c.format, "output", "o", "table", "table or json")
+	c.format.add(flags)
 }
 
 // group makes the parent of commands that talk to a server.
@@ -95,8 +96,8 @@ func codeOf(err error) int {
 
 // dial makes the client.
 func (c *connection) dial() (*client.Client, error) {
-	if c.format != "table" && c.format != "json" {
-		return nil, usage(fmt.Errorf("--output is table or json, not %q", c.format))
+	if err := c.format.check(); err != nil {
+		return nil, err
 	}
 	config := client.Config{
 		URL: c.server, KeyID: os.Getenv("ERRAND_ACCESS_KEY_ID"), Secret: os.Getenv("ERRAND_ACCESS_KEY_SECRET"), Token: os.Getenv("ERRAND_TOKEN"),

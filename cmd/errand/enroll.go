@@ -95,7 +95,7 @@ func (c *connection) enroll(cmd *cobra.Command, e *enrolment) error {
 		return err
 	}
 	made.Command = installLine{server: target, id: made.ID, code: made.Code, tags: e.tags, ca: ca, wget: e.wget}.String()
-	if c.format == "json" {
+	if c.structured() {
 		return c.show(cmd, made, "", nil)
 	}
 	if u, err := url.Parse(target); err == nil && client.Loopback(u.Hostname()) {

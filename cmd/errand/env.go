@@ -37,7 +37,9 @@ blocks for Terraform, and a whole small program for the SDKs in Go and in Node.j
 		RunE: func(cmd *cobra.Command, args []string) error { return c.settings(cmd.OutOrStdout(), args[0]) },
 	}
 	c.add(cmd)
-	_ = cmd.Flags().MarkHidden("output") // there is one form for each client
+	for _, flag := range []string{"output", "columns", "sort"} {
+		_ = cmd.PersistentFlags().MarkHidden(flag) // there is one form for each client
+	}
 	return cmd
 }
 

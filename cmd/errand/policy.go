@@ -91,7 +91,7 @@ func policyShow(c *connection) *cobra.Command {
 			if err := c.call(cmd, http.MethodGet, client.Path("policies", args[0]), nil, nil, &p); err != nil {
 				return err
 			}
-			if c.format == "json" {
+			if c.structured() {
 				return c.show(cmd, p, "", nil)
 			}
 			var text bytes.Buffer
@@ -168,7 +168,7 @@ whether it is about the call and why. The exit code is 0 if the call would be al
 
 // explain prints a decision in words, then each statement's part in it.
 func (c *connection) explain(cmd *cobra.Command, e *native.Explanation) error {
-	if c.format == "json" {
+	if c.structured() {
 		return c.show(cmd, e, "", nil)
 	}
 	verdict := "denied"

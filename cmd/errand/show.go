@@ -1,53 +1,41 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode"
 
-	"github.com/spf13/cobra"
+	"golang.org/x/text/width"
 )
 
-// show writes an answer as JSON or, with the columns that rows gives, as a table.
-func (c *connection) show(cmd *cobra.Command, answer any, header string, rows [][]string) error {
-	if c.format == "json" {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(answer)
-	}
-	return table(cmd.OutOrStdout(), header, rows)
+// invisible reports whether a character does something to a terminal, or to the order in which a line is read, instead of being seen.
+func invisible(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
 
-// table writes rows in columns. header names the columns, with blanks between them.
-func table(w io.Writer, header string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	lines := append([][]string{strings.Fields(header)}, rows...)
-	for _, cells := range lines {
-		for i, cell := range cells {
-			if cell == "" {
-				cell = "-"
-			}
-			cells[i] = printable(cell)
-		}
-		if _, err := fmt.Fprintln(t, strings.Join(cells, "\t")); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
-}
-
-// printable takes out of a cell what would move the terminal's cursor.
-func printable(cell string) string {
+// printable takes out of a text what would move the terminal's cursor or hide what is written.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if invisible(r) {
 			return '?'
 		}
 		return r
-	}, cell)
+	}, text)
+}
+
+// displayWidth is how many columns of a terminal a printable text takes.
+func displayWidth(text string) int {
+	n := 0
+	for _, r := range text {
+		switch k := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case k == width.EastAsianWide || k == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 func when(t *time.Time) string {
