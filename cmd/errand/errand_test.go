@@ -5,23 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"errand/internal/agent/executor"
 )
-
-// TestMain lets the test binary be its own supervisor, as the program is.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == executor.SuperviseArg {
-		os.Exit(run(os.Args))
-	}
-	m.Run()
-}
 
 func TestTry(t *testing.T) {
 	t.Parallel()

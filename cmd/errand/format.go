@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -85,21 +86,27 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	text := b.String()
-	if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && invisible(r) }) {
-		var safe strings.Builder
-		for _, r := range text {
-			if r != '\n' && invisible(r) {
-				fmt.Fprintf(&safe, `\u%04x`, r)
-			} else {
-				safe.WriteRune(r)
-			}
-		}
-		text = safe.String()
-	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, escapeInvisible(b.String()))
 	return err
 }
+
+// escapeInvisible writes invisible characters but line feeds as JSON and YAML do inside double quotes, where alone they can be.
+func escapeInvisible(text string) string {
+	if !strings.ContainsFunc(text, invisibleInLine) {
+		return text
+	}
+	var safe strings.Builder
+	for _, r := range text {
+		if invisibleInLine(r) {
+			fmt.Fprintf(&safe, `\u%04x`, r)
+		} else {
+			safe.WriteRune(r)
+		}
+	}
+	return safe.String()
+}
+
+func invisibleInLine(r rune) bool { return r != '\n' && invisible(r) }
 
 // writeLines writes each entry of a list as JSON on a line of its own, and anything else as one line.
 func writeLines(w io.Writer, answer any) error {
@@ -145,30 +152,35 @@ func listOf(text []byte) (list []json.RawMessage, ok bool) {
 
 // writeYAML writes an answer with the members and the order that its JSON has.
 func writeYAML(w io.Writer, answer any) error {
-	text, err := json.Marshal(answer)
-	if err != nil {
+	var text bytes.Buffer
+	if err := writeJSON(&text, answer, ""); err != nil {
 		return err
 	}
 	var node yaml.Node
-	if err := yaml.Unmarshal(text, &node); err != nil { // JSON is YAML
+	if err := yaml.Unmarshal(text.Bytes(), &node); err != nil { // this JSON is YAML, as YAML allows no raw control characters
 		return err
 	}
 	plain(&node)
-	enc := yaml.NewEncoder(w)
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	if err := enc.Encode(&node); err != nil {
+	if err := errors.Join(enc.Encode(&node), enc.Close()); err != nil {
 		return err
 	}
-	return enc.Close()
+	_, err := io.WriteString(w, escapeInvisible(out.String()))
+	return err
 }
 
 // plain makes the encoder choose how each value is written.
 func plain(n *yaml.Node) {
 	n.Style = 0
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" && strings.Contains(n.Value, "\n") && !strings.ContainsFunc(n.Value, func(r rune) bool {
-		return r != '\n' && r != '\t' && invisible(r)
-	}) {
-		n.Style = yaml.LiteralStyle
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		switch {
+		case strings.ContainsFunc(n.Value, invisibleInLine):
+			n.Style = yaml.DoubleQuotedStyle
+		case strings.Contains(n.Value, "\n"):
+			n.Style = yaml.LiteralStyle
+		}
 	}
 	for _, c := range n.Content {
 		plain(c)

@@ -57,7 +57,7 @@ func TestTransferred(t *testing.T) {
 		cmd := newPush()
 		var out bytes.Buffer
 		cmd.SetOut(&out)
-		err := (&connection{format: "table"}).transferred(cmd, []transferResult{{Invocation: "i", Hash: "ab", Size: 7, Tasks: tt.tasks}})
+		err := (&connection{format: format{name: "table"}}).transferred(cmd, []transferResult{{Invocation: "i", Hash: "ab", Size: 7, Tasks: tt.tasks}})
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%v, want %v", err, tt.want)
 		}
