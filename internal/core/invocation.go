@@ -94,6 +94,10 @@ type Invocation struct {
 	Origin  Origin
 	Kind    InvocationKind
 
+	Principal string // who ordered it; empty where that was not kept yet
+	Reason    string // what for, in the caller's words
+	RetryOf   ID     // the invocation of which it repeats some tasks; zero for one that is new
+
 	Command ID   // the stored command, or an id of its own for a definition that was passed along
 	Saved   bool // Command names a stored command
 	Definition

@@ -13,6 +13,7 @@ import (
 type RunSpec struct {
 	Origin Origin
 	Region string
+	Reason string // what for, in the caller's words
 
 	// Command is the stored command to run; zero runs Definition itself.
 	Command ID
@@ -77,7 +78,7 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 		return Invocation{}, err
 	}
 	v := Invocation{
-		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params, Secrets: spec.Secrets,
+		Account: c.Account, Principal: c.Principal, Reason: spec.Reason, Region: spec.Region, Origin: spec.Origin, Definition: spec.Definition, Params: spec.Params, Secrets: spec.Secrets,
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
 		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat,
 		Frequency: spec.Frequency, Policy: spec.Policy, File: spec.File, Transfer: spec.Transfer, Schedule: spec.Schedule,
@@ -122,6 +123,19 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 	return v, err
 }
 
+// maxReason is how long the reason for a run may be, in bytes.
+const maxReason = 1000
+
+func checkReason(text string) error {
+	switch {
+	case len(text) > maxReason:
+		return invalid(ReasonInvalidValue, "reason", "more than %d bytes", maxReason)
+	case !printable(text):
+		return invalid(ReasonInvalidValue, "reason", "control characters")
+	}
+	return nil
+}
+
 func sameRequest(v Invocation, err error, hash string) (Invocation, error) {
 	if err == nil && v.RequestHash != hash {
 		return Invocation{}, &Error{
@@ -152,6 +166,9 @@ func (o Override) apply(d *Definition) {
 // checkRun applies the limits and fills in the parameters.
 func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	l := &spec.Limits
+	if err := checkReason(spec.Reason); err != nil {
+		return err
+	}
 	if err := CheckTags(spec.Tags, l.Tags); err != nil {
 		return err
 	}

@@ -168,6 +168,10 @@ type InvocationFilter struct {
 	Open          bool // only those with tasks that have not ended
 	ResourceGroup string
 	Tags          []Tag
+	Principal     string // who ordered it
+	Origin        Origin
+	From          ID // not older than this one
+	RetryOf       ID // those that repeat tasks of this one
 	// Keep selects by what follows from an invocation's Kind, Type, Repeat and the states that any of its tasks is in: it is asked about
 	// invocations that have only these, with a count of one for each state. It needs an Account.
 	Keep func(*Invocation) bool

@@ -17,7 +17,7 @@ const (
 		o.launcher, o.timeout, o.params_enabled, o.defaults, o.sink_bucket, o.sink_prefix, o.params, o.kill_tree, o.termination,
 		o.container_id, o.container_name, o.deliver_within, o.request_hash, o.extra, o.script, o.content,
 		v.kind, v.schedule, v.due, o.frequency, o.revision, o.revised_at, o.file, v.outlet,
-		o.resources, o.login, o.power, o.policy, o.secrets, o.hidden, o.transfer`
+		o.resources, o.login, o.power, o.policy, o.secrets, o.hidden, o.transfer, o.principal, o.reason, o.retry_of`
 	fromInvocations = "invocations v" + joinOrders
 	joinOrders      = " CROSS JOIN orders o ON o.invocation = v.id"
 )
@@ -41,6 +41,7 @@ func scanInvocation(r *row) (v core.Invocation) {
 	r.json(&v.Policy)
 	v.Secrets, v.Hidden = r.strings(), r.bool()
 	r.json(&v.Transfer)
+	v.Principal, v.Reason, v.RetryOf = r.text(), r.text(), r.id()
 	return v
 }
 
@@ -112,12 +113,13 @@ func insertInvocation(conn *sqlite.Conn, v *core.Invocation, counts *core.Counts
 	return exec(conn, `INSERT INTO orders (invocation, region, origin, type, repeat, resource_group, tags, created_at, saved, description,
 			work_dir, user, launcher, timeout, params_enabled, defaults, sink_bucket, sink_prefix, params, kill_tree, termination,
 			container_id, container_name, deliver_within, request_hash, extra, script, content, frequency, revision, revised_at, file,
-			resources, login, power, policy, secrets, hidden, transfer)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			resources, login, power, policy, secrets, hidden, transfer, principal, reason, retry_of)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		v.ID, v.Region, v.Origin, v.Type, v.Repeat, v.ResourceGroup, v.Tags, v.CreatedAt, v.Saved, v.Description,
 		v.WorkDir, v.User, v.Launcher, v.Timeout, v.ParamsEnabled, v.Defaults, v.Sink.Bucket, v.Sink.Prefix, v.Params, v.KillTree,
 		v.Termination, v.ContainerID, v.ContainerName, v.DeliverWithin, v.RequestHash, v.Extra, v.Script, v.Content,
-		v.Frequency, int64(v.Revision), v.RevisedAt, v.File, v.Resources, v.Login, v.Power, v.Policy, v.Secrets, v.Hidden, v.Transfer)
+		v.Frequency, int64(v.Revision), v.RevisedAt, v.File, v.Resources, v.Login, v.Power, v.Policy, v.Secrets, v.Hidden, v.Transfer,
+		v.Principal, v.Reason, v.RetryOf)
 }
 
 // partSize is how many tasks a part of the index by node takes before the next one begins. Its pages, some 4 MB, stay in the writer's
@@ -192,7 +194,7 @@ func (s *Store) ListInvocations(
 		switch {
 		case len(f.IDs) > 0 || f.Account == 0:
 			return namedInvocations(conn, &f, p, &total, scan)
-		case len(f.Nodes) == 0 && len(facetChoices(&f)) == 0 && !byClass(&f):
+		case len(f.Nodes) == 0 && len(facetChoices(&f)) == 0 && !byClass(&f) && !unmarked(&f):
 			return plainInvocations(conn, &f, p, &total, scan)
 		}
 		var lanes []*lane
@@ -266,7 +268,7 @@ func invocationsOfNodes(conn *sqlite.Conn, f *core.InvocationFilter, count bool,
 		return nil, err
 	}
 	from := ""
-	if f.ResourceGroup != "" || len(f.Tags) > 0 {
+	if f.ResourceGroup != "" || len(f.Tags) > 0 || f.Principal != "" || f.Origin != "" || f.RetryOf != 0 {
 		from = joinOrders
 	}
 	restrict := func(l *listing) {
@@ -302,6 +304,7 @@ func (l *listing) invocations(conn *sqlite.Conn, f *core.InvocationFilter) error
 	l.text("v.name", f.CommandName)
 	l.text("o.resource_group", f.ResourceGroup)
 	l.tags("o.tags", f.Tags)
+	l.order(f)
 	if !byClass(f) {
 		return nil
 	}

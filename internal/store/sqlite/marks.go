@@ -83,6 +83,8 @@ const (
 	ofGroup
 	ofTag
 	ofTagKey
+	ofPrincipal
+	ofRetry
 )
 
 // facet is the number of a facet. It is cut from a cryptographic hash, so that nobody can make two that are the same.
@@ -110,6 +112,12 @@ func facetsOf(v *core.Invocation) []int64 {
 	if v.Schedule != 0 {
 		list = append(list, idFacet(v.Account, ofSchedule, v.Schedule))
 	}
+	if v.Principal != "" && v.Principal != core.RootUser { // nearly everything is root's
+		list = append(list, facet(v.Account, ofPrincipal, v.Principal))
+	}
+	if v.RetryOf != 0 {
+		list = append(list, idFacet(v.Account, ofRetry, v.RetryOf))
+	}
 	if v.Name != "" {
 		list = append(list, facet(v.Account, ofName, v.Name))
 	}
@@ -136,6 +144,12 @@ func facetChoices(f *core.InvocationFilter) (lists [][]int64) {
 	}
 	ids(ofCommand, f.Commands)
 	ids(ofSchedule, f.Schedules)
+	if f.RetryOf != 0 {
+		ids(ofRetry, []core.ID{f.RetryOf})
+	}
+	if f.Principal != "" && f.Principal != core.RootUser {
+		lists = append(lists, []int64{facet(f.Account, ofPrincipal, f.Principal)})
+	}
 	if f.CommandName != "" {
 		lists = append(lists, []int64{facet(f.Account, ofName, f.CommandName)})
 	}

@@ -124,8 +124,9 @@ func page(lanes []*lane, p core.Page, visit func(*visited) error) error {
 type search struct {
 	conn   *sqlite.Conn
 	places []found
-	sum    totals // of all that is found, if exact
-	exact  bool   // a place holds nothing else
+	sum    totals                 // of all that is found, if exact
+	exact  bool                   // a place holds nothing else
+	more   *core.InvocationFilter // what marks do not say; nil if that is nothing
 }
 
 // found is a place, and the lists of facets of which its invocations have to have one each to be found there.
@@ -174,7 +175,41 @@ func marked(conn *sqlite.Conn, f *core.InvocationFilter) (*search, error) {
 	if len(lists) == 0 {
 		lists = [][]int64{{facet(f.Account, ofAccount)}}
 	}
-	return newSearch(conn, lists, classFilter(f))
+	s, err := newSearch(conn, lists, classFilter(f))
+	if err == nil && unmarked(f) {
+		s.exact, s.more = false, f
+	}
+	return s, err
+}
+
+// unmarked reports whether a filter asks for what an invocation is not marked with.
+func unmarked(f *core.InvocationFilter) bool {
+	return f.Principal == core.RootUser || f.Origin != "" || f.From != 0
+}
+
+// order adds the conditions on what was ordered, by whom and when.
+func (l *listing) order(f *core.InvocationFilter) {
+	l.text("o.principal", f.Principal)
+	l.text("o.origin", string(f.Origin))
+	if f.From != 0 {
+		l.and("v.id >= ?", f.From)
+	}
+	if f.RetryOf != 0 {
+		l.and("o.retry_of = ?", f.RetryOf)
+	}
+}
+
+// listing begins the listing of a place.
+func (s *search) listing(place *found, from string) *listing {
+	if s.more == nil {
+		return place.listing(from)
+	}
+	l := place.listing("marks m CROSS JOIN " + fromInvocations + " AND v.id = m.invocation")
+	if s.more.From != 0 {
+		l.and("m.invocation >= ?", s.more.From)
+	}
+	l.order(s.more)
+	return l
 }
 
 func (f *found) listing(from string) *listing {
@@ -196,7 +231,7 @@ func (s *search) lanes(visits bool) []*lane {
 	lanes := make([]*lane, len(s.places))
 	for i := range s.places {
 		lanes[i] = &lane{read: func(after core.Cursor, most int, visit func(visited)) error {
-			l := s.places[i].listing(from)
+			l := s.listing(&s.places[i], from)
 			l.and("m.invocation < ?", after.A)
 			return l.page(s.conn, columns, "m.invocation DESC", core.Page{Limit: most}, func(r *row) error {
 				v := visited{}
@@ -219,7 +254,7 @@ func (s *search) count() (total int, err error) {
 		return int(s.sum.invocations), nil
 	}
 	for i := range s.places {
-		n, err := s.places[i].listing("marks m").count(s.conn)
+		n, err := s.listing(&s.places[i], "marks m").count(s.conn)
 		if err != nil {
 			return 0, err
 		}

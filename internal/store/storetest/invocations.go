@@ -12,7 +12,7 @@ import (
 
 func fullInvocation(id core.ID) core.Invocation {
 	return core.Invocation{
-		ID: id, Account: mine, Region: "r1", Origin: core.OriginTAT, Command: 99, Saved: true, Definition: fullDefinition(),
+		ID: id, Account: mine, Region: "r1", Origin: core.OriginTAT, Principal: "alice", Reason: "why", RetryOf: 78, Command: 99, Saved: true, Definition: fullDefinition(),
 		Params: map[string]string{"x": "2"}, Script: []byte("echo 2\xff"), KillTree: true, Termination: "ProcessTree", ContainerID: "c1",
 		ContainerName: "cname", Repeat: core.Once, DeliverWithin: time.Minute, ClientToken: "token", RequestHash: "hash", ResourceGroup: "rg",
 		Tags: []core.Tag{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Extra: map[string]string{"Timed": "false"},
@@ -103,6 +103,10 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 			Repeat:     []core.RepeatMode{core.Once, core.DryRun, core.Period}[i%3],
 			Definition: core.Definition{Name: fmt.Sprint("name", i%3), Type: []core.CommandType{core.Shell, core.Bat}[i%2]},
 		}
+		v.Principal, v.Origin = []string{core.RootUser, "alice", "bob"}[i%3], []core.Origin{core.OriginNative, core.OriginTAT}[i/2%2]
+		if i%5 == 0 {
+			v.RetryOf = core.ID(70 + i%2)
+		}
 		if i%2 == 0 {
 			v.Tags = []core.Tag{{Key: "n", Value: fmt.Sprint(i % 4)}}
 		}
@@ -146,6 +150,10 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 			{"name", func(f *filter) { f.CommandName = "name1" }, func(v *core.Invocation) bool { return v.Name == "name1" }},
 			{"type", func(f *filter) { f.Type = core.Bat }, func(v *core.Invocation) bool { return v.Type == core.Bat }},
 			{"repeat", func(f *filter) { f.Repeat = core.Period }, func(v *core.Invocation) bool { return v.Repeat == core.Period }},
+			{"principal", func(f *filter) { f.Principal = "alice" }, func(v *core.Invocation) bool { return v.Principal == "alice" }},
+			{"origin", func(f *filter) { f.Origin = core.OriginTAT }, func(v *core.Invocation) bool { return v.Origin == core.OriginTAT }},
+			{"retries", func(f *filter) { f.RetryOf = 71 }, func(v *core.Invocation) bool { return v.RetryOf == 71 }},
+			{"from", func(f *filter) { f.From = rows[9].ID }, func(v *core.Invocation) bool { return v.ID >= rows[9].ID }},
 			{
 				"all succeeded", func(f *filter) { f.Keep = allSucceeded }, func(v *core.Invocation) bool { return allSucceeded(v) },
 			},
@@ -167,6 +175,10 @@ func testInvocationFilters(t *testing.T, f *fixture) {
 		func(v *core.Invocation) bool { return targets(v.ID, 1) && v.Command == 51 },
 	}
 	l.try(t, one.name, one)
+	root := part[filter, core.Invocation]{
+		"root", func(f *filter) { f.Principal = core.RootUser }, func(v *core.Invocation) bool { return v.Principal == core.RootUser },
+	}
+	l.try(t, root.name, root)
 	nobody := part[filter, core.Invocation]{
 		"unknown node", func(f *filter) { f.Nodes = []core.NodeKey{-1} }, func(*core.Invocation) bool { return false },
 	}

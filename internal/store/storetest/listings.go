@@ -62,7 +62,7 @@ func (a *archive) create(rt *rapid.T) {
 	v := core.Invocation{
 		Account: a.account, Command: core.ID(pick("command", 2)), Schedule: core.ID(pick("schedule", 2)),
 		Kind: core.InvocationKind(pick("kind", 3)), ResourceGroup: []string{"", "x", "y"}[pick("group", 2)], Tags: a.someTags(rt),
-		Repeat: []core.RepeatMode{"", core.Once, core.Period}[pick("repeat", 2)],
+		Repeat: []core.RepeatMode{"", core.Once, core.Period}[pick("repeat", 2)], Principal: []string{core.RootUser, "alice", "bob"}[pick("principal", 2)],
 		Definition: core.Definition{
 			Name: []string{"", "x", "y"}[pick("name", 2)], Type: []core.CommandType{core.Shell, core.PowerShell}[pick("type", 1)],
 		},
@@ -141,7 +141,7 @@ func (a *archive) compareInvocations(rt *rapid.T) {
 		Account: a.account, Kinds: some(rt, "kinds", core.KindOnce, core.KindStanding, core.KindFile), Commands: some[core.ID](rt, "commands", 0, 1, 7),
 		Schedules: some[core.ID](rt, "schedules", 1, 2), CommandName: one(rt, "name", "x", "z"), Type: one(rt, "type", core.Shell),
 		Repeat: one(rt, "repeat", core.Period), Open: one(rt, "open", true), ResourceGroup: one(rt, "group", "x"), Tags: some(rt, "tags", a.tags...),
-		Nodes: some(rt, "nodes", a.nodes[0], a.nodes[2], -1),
+		Nodes: some(rt, "nodes", a.nodes[0], a.nodes[2], -1), Principal: one(rt, "principal", "bob", core.RootUser),
 	}
 	if rapid.Bool().Draw(rt, "keep") {
 		f.Keep = allSucceeded
@@ -158,6 +158,7 @@ func (a *archive) compareInvocations(rt *rapid.T) {
 			(f.CommandName == "" || v.Name == f.CommandName) && (f.Type == "" || v.Type == f.Type) &&
 			(f.Repeat == "" || v.Repeat == f.Repeat) && (!f.Open || v.Counts.Open() > 0) &&
 			(f.ResourceGroup == "" || v.ResourceGroup == f.ResourceGroup) && hasTags(v.Tags, f.Tags) &&
+			(f.Principal == "" || v.Principal == f.Principal) &&
 			(f.Keep == nil || f.Keep(&v)) && a.targets(v.ID, f.Nodes, f.States) {
 			want = append(want, v)
 		}
