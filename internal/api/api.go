@@ -22,7 +22,7 @@ import (
 	"errand/internal/policy"
 )
 
-// MaxBody is the largest request body read from anyone, in bytes. The largest documented input is 64 KB of Base64.
+// MaxBody is the largest request body read from anyone, in bytes, unless a dialect is Roomy. The largest documented input is 64 KB of Base64.
 const MaxBody = 1 << 20
 
 // ErrBodyTooLarge is what a dialect gets instead of a request with a larger body.
@@ -58,6 +58,12 @@ type Dialect interface {
 	// Write sends the answer: result as the action returned it, or the vendor's form of err. It returns the vendor's error code for
 	// the log, empty on success.
 	Write(w http.ResponseWriter, r *Request, result any, err error) (code string)
+}
+
+// Roomy is a Dialect some of whose requests may have more than MaxBody.
+type Roomy interface {
+	// Room is the largest body of a request in bytes, going by its head: nobody has been proved yet.
+	Room(r *http.Request) int64
 }
 
 // Action is one operation of a dialect.
@@ -129,7 +135,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 
 func (s *Server) read(w http.ResponseWriter, hr *http.Request) (*Request, error) {
 	r := &Request{Request: hr, ID: NewRequestID(), Received: s.Now(), Peer: peer(hr)}
-	body, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, MaxBody))
+	room := int64(MaxBody)
+	for _, d := range s.Dialects {
+		if d, ok := d.(Roomy); ok {
+			room = max(room, d.Room(hr))
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, room))
 	r.Body = body
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

@@ -125,7 +125,7 @@ func (s *Service) ModifyCommand(ctx context.Context, c Caller, id ID, ch Command
 		}
 	}
 	err := s.store.ChangeCommand(ctx, c.Account, id, ch.UniqueName, func(cmd *Command) error {
-		ch.Override.apply(&cmd.Definition)
+		ch.Override.Apply(&cmd.Definition)
 		if ch.Name != nil {
 			cmd.Name = *ch.Name
 		}

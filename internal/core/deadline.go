@@ -48,9 +48,27 @@ func (t *Task) runsSince() time.Time {
 // TTL is how long from now a node may still start a task of this invocation.
 func (v *Invocation) TTL(now time.Time) time.Duration { return v.deliverBy().Sub(now) }
 
+// NoWaiting is the DeliverWithin of an invocation that waits for no node: tasks of nodes that are not online are over when they would be handed over.
+// The others have the usual time.
+const NoWaiting = time.Duration(-1)
+
+// MaxDeliver is the longest DeliverWithin.
+const MaxDeliver = 90 * 24 * time.Hour
+
+// Queue is how long a task waits for its node.
+func (v *Invocation) Queue() time.Duration {
+	switch {
+	case v.DeliverWithin < 0:
+		return 0
+	case v.DeliverWithin == 0:
+		return defaultDelivery
+	}
+	return v.DeliverWithin
+}
+
 // deliverBy is until when tasks may be handed over.
 func (v *Invocation) deliverBy() time.Time {
-	from, within := v.CreatedAt, v.DeliverWithin
+	from, within := v.CreatedAt, max(v.DeliverWithin, 0)
 	if !v.RevisedAt.IsZero() {
 		from = v.RevisedAt // nodes may have joined then
 	}

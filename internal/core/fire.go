@@ -115,7 +115,7 @@ func (s *Service) retainFirings(ctx context.Context, age time.Duration) error {
 		return nil
 	}
 	for {
-		n, err := s.store.DeleteFirings(ctx, firstID(s.Now().Add(-age)), retainRows)
+		n, err := s.store.DeleteFirings(ctx, FirstID(s.Now().Add(-age)), retainRows)
 		if err != nil || n == 0 {
 			return err
 		}

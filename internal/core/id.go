@@ -95,8 +95,8 @@ func (id ID) Time() time.Time {
 	return idEpoch.Add(time.Duration(id>>seqBits) * time.Millisecond)
 }
 
-// firstID is the least id that could be made at t.
-func firstID(t time.Time) ID {
+// FirstID is the least id that could be made at t.
+func FirstID(t time.Time) ID {
 	return ID(max(t.Sub(idEpoch).Milliseconds(), 0)) << seqBits
 }
 

@@ -102,7 +102,7 @@ func (s *Service) count(ctx context.Context, account AccountID, name string) (in
 	case QuotaNodes:
 		_, n, err = s.store.ListNodes(ctx, NodeFilter{Account: account}, one)
 	case QuotaInvocations:
-		n, err = s.store.CountInvocations(ctx, account, firstID(s.Now().Truncate(24*time.Hour)))
+		n, err = s.store.CountInvocations(ctx, account, FirstID(s.Now().Truncate(24*time.Hour)))
 	case QuotaUsers:
 		var rows []User
 		rows, err = s.store.ListUsers(ctx, account)

@@ -68,7 +68,7 @@ func (s *Service) keptFrom(ctx context.Context, account AccountID, keep Retentio
 		}
 	}
 	if keep.Age > 0 {
-		from = max(from, firstID(s.Now().Add(-keep.Age)))
+		from = max(from, FirstID(s.Now().Add(-keep.Age)))
 	}
 	return from, nil
 }

@@ -151,7 +151,7 @@ func (s *Service) addTasks(v *Invocation, nodes []Node) []Task {
 	first, needs := v.Counts.Total(), v.needs()
 	tasks := make([]Task, len(nodes))
 	for i := range nodes {
-		tasks[i] = s.newTask(TaskID{v.ID, uint32(first + i)}, &nodes[i], needs, v.RevisedAt)
+		tasks[i] = s.newTask(v, uint32(first+i), &nodes[i], needs, v.RevisedAt)
 	}
 	return tasks
 }

@@ -58,6 +58,7 @@ type RunSpec struct {
 // Definition itself, of which the stored copy then keeps its own.
 type Override struct {
 	WorkDir, User, Launcher *string
+	Name                    *string
 	Timeout                 *time.Duration
 	Sink                    *Sink
 }
@@ -90,7 +91,7 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 			return Invocation{}, err
 		}
 		v.Command, v.Saved, v.Definition = cmd.ID, true, cmd.Definition
-		spec.Override.apply(&v.Definition)
+		spec.Override.Apply(&v.Definition)
 	}
 	if err := s.findParcel(ctx, &c, v.Transfer); err != nil {
 		return Invocation{}, err
@@ -145,12 +146,16 @@ func sameRequest(v Invocation, err error, hash string) (Invocation, error) {
 	return v, err
 }
 
-func (o Override) apply(d *Definition) {
+// Apply changes the fields of a definition that are given.
+func (o Override) Apply(d *Definition) {
 	if o.WorkDir != nil {
 		d.WorkDir = *o.WorkDir
 	}
 	if o.User != nil {
 		d.User = *o.User
+	}
+	if o.Name != nil {
+		d.Name = *o.Name
 	}
 	if o.Launcher != nil {
 		d.Launcher = *o.Launcher
@@ -168,6 +173,9 @@ func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	l := &spec.Limits
 	if err := checkReason(spec.Reason); err != nil {
 		return err
+	}
+	if spec.DeliverWithin > MaxDeliver {
+		return invalid(ReasonInvalidValue, "queue_seconds", "more than 90 days")
 	}
 	if err := CheckTags(spec.Tags, l.Tags); err != nil {
 		return err
@@ -361,7 +369,7 @@ func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash s
 		v.Counts = Counts{}
 		tasks := make([]Task, len(nodes))
 		for i := range nodes {
-			tasks[i] = s.newTask(TaskID{v.ID, uint32(i)}, &nodes[i], needs, now)
+			tasks[i] = s.newTask(&v, uint32(i), &nodes[i], needs, now)
 			v.Counts[tasks[i].State]++
 		}
 		if v.Counts.Open() == 0 {
@@ -384,13 +392,15 @@ func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash s
 }
 
 // newTask makes a task for a node: on its way already if the node is connected, and over already if its agent lacks what the task needs.
-func (s *Service) newTask(id TaskID, n *Node, needs []string, now time.Time) Task {
-	t := Task{ID: id, Node: n.Key, UpdatedAt: now}
+func (s *Service) newTask(v *Invocation, index uint32, n *Node, needs []string, now time.Time) Task {
+	t := Task{ID: TaskID{v.ID, index}, Node: n.Key, UpdatedAt: now}
 	switch {
 	case n.Agent != "" && !n.offers(needs):
 		t.become(DeliveryFailed, CauseAgentTooOld, now)
 	case s.Connected(n.Key):
 		t.State, t.Tries, t.SentAt = Delivering, 1, now
+	case v.DeliverWithin == NoWaiting && !n.Online(now):
+		t.become(DeliveryFailed, CauseAgentOffline, now)
 	}
 	return t
 }

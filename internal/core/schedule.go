@@ -231,7 +231,7 @@ func (s *Service) rehearse(ctx context.Context, sc *Schedule, l *Limits) (*Invoc
 		return nil, err
 	}
 	v := &Invocation{Definition: cmd.Definition, Params: sc.Params}
-	sc.override().apply(&v.Definition)
+	sc.override().Apply(&v.Definition)
 	if err := checkPlace("", sc.User, l); err != nil {
 		return nil, err
 	}

@@ -278,7 +278,7 @@ func (s *Service) retainSessions(ctx context.Context, account AccountID, age tim
 		return err
 	}
 	if age > 0 {
-		before = max(before, firstID(s.Now().Add(-age)))
+		before = max(before, FirstID(s.Now().Add(-age)))
 	}
 	for {
 		n, err := s.store.DeleteSessions(ctx, account, before, retainRows)

@@ -80,6 +80,9 @@ func (s State) Ended() bool { return s >= Succeeded }
 // Presumed reports whether s is an end that a late result may still replace.
 func (s State) Presumed() bool { return s == Lost || s == DeliveryFailed }
 
+// Bad reports whether s is an end that nobody wanted: the command failed, did not end in time, or did not run. What was stopped is not bad.
+func (s State) Bad() bool { return s.Ended() && s != Succeeded && s != Cancelled && s != Terminated }
+
 // Waiting reports whether the task is on its way to its node.
 func (s State) Waiting() bool { return s == Queued || s == Delivering || s == Deferred }
 
@@ -98,6 +101,16 @@ func (c *Counts) Of(states ...State) (n int) {
 func (c *Counts) Open() (n int) {
 	for s := range Succeeded {
 		n += int(c[s])
+	}
+	return n
+}
+
+// Bad is how many tasks ended badly.
+func (c *Counts) Bad() (n int) {
+	for s, v := range c {
+		if State(s).Bad() {
+			n += int(v)
+		}
 	}
 	return n
 }

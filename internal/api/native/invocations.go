@@ -1,7 +1,9 @@
 package native
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"errand/internal/api"
@@ -9,19 +11,32 @@ import (
 )
 
 type createInvocation struct {
-	Content string   `json:"content"`
-	Targets []string `json:"targets"`
-	// TimeoutSeconds counts from the start of each process; 60 if left out.
-	TimeoutSeconds *int64  `json:"timeout_seconds"`
-	WorkDir        *string `json:"work_dir"`
-	User           *string `json:"user"`
+	Content string `json:"content"` // what runs, unless Command names it
+	Command string `json:"command"` // id of a stored command
+	// Params are filled in for {{name}}. In Content that is done only if there are any; otherwise braces mean nothing.
+	Params   map[string]string `json:"params"`
+	Type     string            `json:"type"`     // of Content: shell, powershell or bat; shell if left out
+	Launcher *string           `json:"launcher"` // the program that reads Content
+	Targets  []string          `json:"targets"`
+	Name     string            `json:"name"`
+	Reason   string            `json:"reason"` // what it is for, for whoever looks at it later
+	Tags     any               `json:"tags"`   // an object of texts
+
+	// TimeoutSeconds counts from the start of each process; left out, it is the stored command's, or 60.
+	TimeoutSeconds *int64 `json:"timeout_seconds"`
+	// QueueSeconds is how long a task waits for its node, at most 90 days; 60 if left out. With 0, tasks of nodes that are offline by now do not run.
+	QueueSeconds *int64  `json:"queue_seconds"`
+	WorkDir      *string `json:"work_dir"`
+	User         *string `json:"user"`
 	// Secrets are variables of the command's environment whose values stay out of the database, logs and listings, and are masked in the output.
 	Secrets map[string]string `json:"secrets"`
 	// Login reads the user's login profile first.
 	Login bool `json:"login"`
 	// PowerActions makes exit code 193 power the machine off and 194 restart it, after the result is stored here.
-	PowerActions bool       `json:"power_actions"`
-	Resources    *resources `json:"resources"`
+	PowerActions  bool       `json:"power_actions"`
+	Resources     *resources `json:"resources"`
+	ContainerID   string     `json:"container_id"`
+	ContainerName string     `json:"container_name"`
 
 	Repeat    string `json:"repeat"`    // once, period, next_reboot, each_reboot or dry_run; left out: once, or period with a frequency
 	Frequency string `json:"frequency"` // rate(), at() or cron
@@ -51,47 +66,70 @@ func (r *resources) neutral() *core.Resources {
 	}
 }
 
-// Invocation is an invocation with the number of its tasks in each state that has any.
-type Invocation struct {
-	ID        string         `json:"id"`
-	CreatedAt time.Time      `json:"created_at"`
-	EndedAt   *time.Time     `json:"ended_at,omitempty"`
-	Tasks     int            `json:"tasks"`
-	Open      int            `json:"open"`
-	States    map[string]int `json:"states"`
-	Repeat    *repeat        `json:"schedule,omitempty"` // of one that repeats
-}
-
 func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *createInvocation) (*Invocation, error) {
-	spec := core.RunSpec{
-		Origin: core.OriginNative, Targets: api.NodeIDs(req.Targets), KillTree: true,
-		Definition: core.Definition{Type: core.Shell, Content: []byte(req.Content)},
-		Secrets:    req.Secrets,
-		Login:      req.Login, Power: req.PowerActions, Resources: req.Resources.neutral(),
-		Repeat: core.RepeatMode(req.Repeat), Frequency: req.Frequency,
-		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096, Dense: true},
-	}
-	if req.Repeat == "" && req.Frequency != "" {
-		spec.Repeat = core.Period
-	}
-	var err error
-	if spec.Policy, err = req.policy.neutral(); err != nil {
+	spec, err := req.spec()
+	if err != nil {
 		return nil, err
-	}
-	if req.TimeoutSeconds != nil {
-		spec.Timeout = time.Duration(*req.TimeoutSeconds) * time.Second
-	}
-	if req.WorkDir != nil {
-		spec.WorkDir = *req.WorkDir
-	}
-	if req.User != nil {
-		spec.User = *req.User
 	}
 	v, err := d.env.Service.Run(ctx, c, spec)
 	if err != nil {
 		return nil, err
 	}
-	return show(&v), nil
+	return d.show(ctx, c, &v)
+}
+
+// style is how parameters are written: as every vendor does, and with Tencent's mark for secret ones, so that stored commands of all run.
+var style = core.ParamStyle{Required: true, Hidden: "tat-hidden:"}
+
+func (req *createInvocation) spec() (spec core.RunSpec, err error) {
+	spec = core.RunSpec{
+		Origin: core.OriginNative, Reason: req.Reason, Targets: api.NodeIDs(req.Targets), KillTree: true, Params: req.Params, Style: style,
+		Secrets: req.Secrets, Login: req.Login, Power: req.PowerActions, Resources: req.Resources.neutral(),
+		ContainerID: req.ContainerID, ContainerName: req.ContainerName,
+		Repeat: core.RepeatMode(req.Repeat), Frequency: req.Frequency,
+		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, Name: 128, User: 255, WorkDir: 4096, Launcher: 1024, Dense: true},
+	}
+	if req.Repeat == "" && req.Frequency != "" {
+		spec.Repeat = core.Period
+	}
+	if spec.Policy, err = req.policy.neutral(); err != nil {
+		return spec, err
+	}
+	if spec.Tags, err = readTags(req.Tags); err != nil {
+		return spec, err
+	}
+	if req.QueueSeconds != nil {
+		if spec.DeliverWithin, err = period("queue_seconds", *req.QueueSeconds); err != nil {
+			return spec, err
+		}
+		if *req.QueueSeconds == 0 {
+			spec.DeliverWithin = core.NoWaiting
+		}
+	}
+	var timeout *time.Duration
+	if req.TimeoutSeconds != nil {
+		timeout = new(time.Duration)
+		*timeout = seconds64(*req.TimeoutSeconds)
+	}
+	if req.Command == "" {
+		spec.Definition = core.Definition{
+			Type: core.CommandType(cmp.Or(req.Type, string(core.Shell))), Content: []byte(req.Content), Name: req.Name, ParamsEnabled: len(req.Params) > 0,
+		}
+		core.Override{WorkDir: req.WorkDir, User: req.User, Launcher: req.Launcher, Timeout: timeout}.Apply(&spec.Definition)
+		return spec, nil
+	}
+	if req.Content != "" || req.Type != "" {
+		return spec, &api.ParamError{Name: "command", Err: errors.New("content and type are those of the command")}
+	}
+	var ok bool
+	if spec.Command, ok = api.CommandID(req.Command); !ok {
+		return spec, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonCommandNotFound, Detail: "no such command"}
+	}
+	spec.Override = core.Override{WorkDir: req.WorkDir, User: req.User, Launcher: req.Launcher, Timeout: timeout}
+	if req.Name != "" {
+		spec.Override.Name = &req.Name
+	}
+	return spec, nil
 }
 
 type getInvocation struct {
@@ -99,31 +137,22 @@ type getInvocation struct {
 }
 
 func (d *Dialect) getInvocation(ctx context.Context, c core.Caller, req *getInvocation) (*Invocation, error) {
-	id, ok := api.InvocationID(req.ID)
-	if !ok {
-		return nil, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
+	id, err := invocationID(req.ID)
+	if err != nil {
+		return nil, err
 	}
 	v, err := d.env.Service.Invocation(ctx, c, id)
 	if err != nil {
 		return nil, err
 	}
-	return show(&v), nil
+	return d.show(ctx, c, &v)
 }
 
-func show(v *core.Invocation) *Invocation {
-	out := &Invocation{
-		ID: v.ID.String(), CreatedAt: v.CreatedAt, Tasks: v.Counts.Total(), Open: v.Counts.Open(), States: map[string]int{},
+// invocationID reads the id of an invocation in a path.
+func invocationID(text string) (core.ID, error) {
+	id, ok := api.InvocationID(text)
+	if !ok {
+		return 0, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
 	}
-	if !v.EndedAt.IsZero() {
-		out.EndedAt = &v.EndedAt
-	}
-	if v.Kind == core.KindStanding {
-		out.Repeat = showRepeat(v)
-	}
-	for s, n := range v.Counts {
-		if n > 0 {
-			out.States[core.State(s).String()] = int(n)
-		}
-	}
-	return out
+	return id, nil
 }

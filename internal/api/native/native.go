@@ -37,6 +37,20 @@ func (d *Dialect) Name() string { return "native" }
 // Recognise takes everything below /api/v1/.
 func (d *Dialect) Recognise(r *api.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }
 
+// maxTargetsBody is the largest body of a request that names targets, in bytes: 50,000 of the longest ids and a command.
+const maxTargetsBody = 8 << 20
+
+// Room is larger for requests that name targets, of which there is no end; but not for those who do not even say who they are.
+func (d *Dialect) Room(r *http.Request) int64 {
+	known := r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != ""
+	path, ours := strings.CutPrefix(r.URL.Path, prefix)
+	head, _, _ := strings.Cut(path, "/")
+	if ours && known && (head == "invocations" || head == "targets") {
+		return maxTargetsBody
+	}
+	return 0
+}
+
 // tokenHeader carries the security token of a temporary key beside HTTP Basic authentication.
 const tokenHeader = "X-Errand-Security-Token" //nolint:gosec // the name of a header
 

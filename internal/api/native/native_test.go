@@ -193,7 +193,9 @@ func TestRefusals(t *testing.T) {
 		{"unknown limit", http.MethodPost, "invocations", `{"content":"true","targets":["n"],"resources":{"gpu":5}}`, key, 400},
 		{"unknown target", http.MethodPost, "invocations", `{"content":"true","targets":["n","m"]}`, key, 404},
 		{"negative timeout", http.MethodPost, "invocations", `{"content":"true","targets":["n"],"timeout_seconds":-1}`, key, 400},
-		{"too large", http.MethodPost, "invocations", string(bytes.Repeat([]byte(" "), api.MaxBody+1)), key, 413},
+		{"too large", http.MethodPost, "invocations", string(bytes.Repeat([]byte(" "), 8<<20+1)), key, 413},
+		{"too large for anything else", http.MethodPost, "policies/explain", string(bytes.Repeat([]byte(" "), api.MaxBody+1)), key, 413},
+		{"too large from nobody", http.MethodPost, "invocations", string(bytes.Repeat([]byte(" "), api.MaxBody+1)), nobody, 413},
 	}
 	for _, tt := range tests {
 		if code, answer := call(t, url+tt.path, tt.method, tt.body, tt.auth); code != tt.want || answer["status"] != float64(tt.want) {

@@ -161,6 +161,9 @@ type empty struct{}
 func (d *Dialect) table() []route {
 	return []route{
 		do("POST invocations", true, d.createInvocation),
+		do("GET invocations", false, d.listInvocations),
+		do("POST invocations/{id}/cancel", true, d.cancelInvocation),
+		do("GET tasks/{id}", false, d.getTask),
 		do("GET invocations/{id}", false, d.getInvocation),
 		do("GET invocations/{id}/tasks", false, d.listTasks),
 		do("GET invocations/{id}/runs", false, d.listRuns),

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"errand/internal/api"
@@ -11,12 +12,15 @@ import (
 // Task is what became of an invocation on one node.
 type Task struct {
 	ID       string     `json:"id"`
+	Of       string     `json:"invocation"`
 	Node     string     `json:"node"`
+	NodeName string     `json:"node_name,omitempty"`
 	State    string     `json:"state"`
 	Cause    string     `json:"cause,omitempty"`
 	Detail   string     `json:"detail,omitempty"`
 	ExitCode *int32     `json:"exit_code,omitempty"` // once the process has ended by itself
 	Signal   uint8      `json:"signal,omitempty"`    // number of the signal that ended it
+	Created  time.Time  `json:"created_at"`
 	Started  *time.Time `json:"started_at,omitempty"`
 	Ended    *time.Time `json:"ended_at,omitempty"`
 	Stdout   uint64     `json:"stdout_bytes"` // printed in all, as far as known
@@ -40,8 +44,44 @@ type listTasks struct {
 	paging
 }
 
-func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *listTasks) (*Tasks, error) {
-	rows, info, err := d.tasks(ctx, c, req, func(f *core.TaskFilter, id core.ID) { f.Invocations = []core.ID{id} })
+type filterTasks struct {
+	State []string `json:"-" query:"state"` // in any of these states; also open, ended and failed
+	Node  []string `json:"-" query:"node"`  // on any of these
+	listTasks
+}
+
+// groups are words for several states.
+var groups = map[string]func(core.State) bool{
+	"open": func(s core.State) bool { return !s.Ended() }, "ended": core.State.Ended, "failed": core.State.Bad,
+}
+
+func (req *filterTasks) states() (list []core.State, err error) {
+	for _, word := range req.State {
+		before := len(list)
+		for s := range core.State(core.NumStates) {
+			if in := groups[word]; s.String() == word || in != nil && in(s) {
+				list = append(list, s)
+			}
+		}
+		if len(list) == before {
+			return nil, &api.ParamError{Name: "state", Err: errors.New("no such state of tasks")}
+		}
+	}
+	return list, nil
+}
+
+func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *filterTasks) (*Tasks, error) {
+	states, err := req.states()
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := d.env.Service.NodeKeys(ctx, c, api.NodeIDs(req.Node))
+	if err != nil {
+		return nil, err
+	}
+	rows, info, err := d.tasks(ctx, c, &req.listTasks, func(f *core.TaskFilter, id core.ID) {
+		f.Invocations, f.States, f.Nodes = []core.ID{id}, states, nodes
+	})
 	page := Tasks{Tasks: make([]Task, len(rows)), Next: req.next(info)}
 	for i := range rows {
 		page.Tasks[i] = showTask(&rows[i])
@@ -53,9 +93,9 @@ func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *listTasks) 
 func (d *Dialect) tasks(
 	ctx context.Context, c core.Caller, req *listTasks, of func(*core.TaskFilter, core.ID),
 ) ([]core.TaskView, core.PageInfo, error) {
-	id, ok := api.InvocationID(req.ID)
-	if !ok {
-		return nil, core.PageInfo{}, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonInvocationNotFound, Detail: "no such invocation"}
+	id, err := invocationID(req.ID)
+	if err != nil {
+		return nil, core.PageInfo{}, err
 	}
 	page, err := req.spec()
 	if err != nil {
@@ -71,7 +111,8 @@ func (d *Dialect) tasks(
 
 func showTask(v *core.TaskView) Task {
 	t := Task{
-		ID: v.ID.String(), Node: v.Target.ID, State: v.State.String(), Cause: v.Cause.String(), Detail: v.Detail, Signal: v.Signal,
+		ID: v.ID.String(), Of: v.ID.Invocation.String(), Node: v.Target.ID, NodeName: v.Target.Name, Created: v.Invocation.CreatedAt,
+		State: v.State.String(), Cause: v.Cause.String(), Detail: v.Detail, Signal: v.Signal,
 		Started: moment(v.StartedAt), Ended: moment(v.EndedAt), Stdout: v.Stdout, Stderr: v.Stderr,
 		Runs: v.Runs, LatestDue: moment(v.LatestDue), Skipped: v.Skipped, Missed: v.Missed,
 	}

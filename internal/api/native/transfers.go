@@ -158,7 +158,7 @@ func (d *Dialect) move(ctx context.Context, c core.Caller, on *transferTargets, 
 	if err != nil {
 		return nil, err
 	}
-	return show(&v), nil
+	return d.show(ctx, c, &v)
 }
 
 // Carriage is a task that moves files.
