@@ -26,16 +26,19 @@ func direction() map[string][]string {
 		"testing",
 		"errand/internal/api/apitest/...", "errand/internal/api/alibaba/caller", "errand/internal/api/capture", "errand/internal/api/scene",
 		"errand/internal/agent/reach/reachtest", "errand/internal/deliver/s3test", "errand/internal/session/sessiontest", "errand/internal/store/storetest", "errand/internal/stacktest",
+		"errand/internal/target/targettest",
 		"github.com/alibabacloud-go/...", "github.com/aliyun/...", "github.com/tencentcloud/...", "github.com/zenlayer/...",
 	}
 	rules := map[string][]string{
 		"errand/internal/core": {
 			"net/http", "database/sql", "os/exec", "errand/internal/...", "!errand/internal/policy", "!errand/internal/release",
-			"!errand/internal/schedule",
+			"!errand/internal/schedule", "!errand/internal/target", "!errand/internal/nodeset",
 		},
 		"errand/internal/policy":         {"net/http", "errand/internal/..."},
 		"errand/internal/release":        {"net/http", "errand/internal/..."},
 		"errand/internal/schedule":       {"net/http", "errand/internal/..."},
+		"errand/internal/nodeset":        {"net/http", "errand/internal/..."},
+		"errand/internal/target":         {"net/http", "errand/internal/...", "!errand/internal/nodeset"},
 		"errand/internal/protocol":       {"net/http", "errand/internal/..."},
 		"errand/internal/agent":          serverSide,
 		"errand/internal/agent/executor": {"net/http", "errand/internal/...", "!errand/internal/agent/executor/..."},
