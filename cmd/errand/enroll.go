@@ -70,6 +70,9 @@ servers whose certificate is signed by a CA of your own. Proxies are those of th
 }
 
 func (c *connection) enroll(cmd *cobra.Command, e *enrolment) error {
+	if err := c.resolve(); err != nil {
+		return err
+	}
 	target, err := e.target(c.server)
 	if err != nil {
 		return usage(err)

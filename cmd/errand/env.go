@@ -2,11 +2,11 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"text/template"
 
@@ -54,23 +54,22 @@ type access struct {
 func (a access) Protocol() string { return strings.ToUpper(a.Scheme) }
 
 func (c *connection) settings(w io.Writer, client string) error {
+	if err := c.resolve(); err != nil {
+		return err
+	}
 	u, err := url.Parse(c.server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
 		return usage(fmt.Errorf("--server %q is not http(s)://HOST[:PORT]", c.server))
 	}
 	a := access{
 		Scheme: u.Scheme, Endpoint: u.Host, Host: u.Hostname(), TLS: u.Scheme == "https",
-		KeyID: os.Getenv("ERRAND_ACCESS_KEY_ID"), Secret: os.Getenv("ERRAND_ACCESS_KEY_SECRET"), Token: os.Getenv("ERRAND_TOKEN"),
+		KeyID: c.proof.keyID, Secret: c.proof.secret, Token: c.proof.token,
 	}
 	if _, port, err := net.SplitHostPort(u.Host); err == nil && port == "" {
 		a.Endpoint = u.Hostname()
 	}
 	if a.KeyID == "" {
-		cred, err := c.root()
-		if err != nil {
-			return err
-		}
-		a.KeyID, a.Secret = cred.AccessKeyID, cred.AccessKeySecret
+		return errors.New("the vendors' clients take no bearer token alone; use an access key, see errand key create")
 	}
 	t, err := template.ParseFS(snippets, "env/"+client+".txt")
 	if err != nil {

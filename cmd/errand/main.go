@@ -37,14 +37,12 @@ func run(args []string) int {
 	var silent exitCode
 	if err != nil && !errors.As(err, &silent) {
 		fmt.Fprintln(os.Stderr, "errand:", err)
+		if todo := hint(err); todo != "" {
+			fmt.Fprintln(os.Stderr, "hint:  ", todo)
+		}
 	}
 	return codeOf(err)
 }
-
-// exitCode ends the process with a code of its own and says nothing: what there is to say has been said.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -59,12 +57,15 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newAccount(), newUser(), newKey(), newNode(), newPolicy(), newQuota(), newAudit(), newEvents(), newRelease(), newUpgrade())
-	root.AddCommand(newServer(), newTry(), newUp(), newPush(), newFetch(), newEnroll(), newEnv(), newBench(), &cobra.Command{
+	root.AddCommand(newContext(), newServer(), newTry(), newUp(), newPush(), newFetch(), newEnroll(), newEnv(), newBench(), &cobra.Command{
 		Use: "agent", Short: "Run the agent of one machine (errand agent --help)", DisableFlagParsing: true,
 		Run: func(*cobra.Command, []string) {}, // run handles it before cobra is asked
 	})
 	return root
 }
+
+// fromVariable is the note on a flag that was set from the environment.
+const fromVariable = "errand_variable"
 
 // fromEnvironment sets each flag that was not given from ERRAND_<FLAG>.
 func fromEnvironment(flags *pflag.FlagSet) error {
@@ -73,8 +74,9 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		name := "ERRAND_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if v, ok := os.LookupEnv(name); ok && v != "" && !f.Changed {
 			if err := flags.Set(f.Name, v); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+				errs = append(errs, usage(fmt.Errorf("%s: %w", name, err)))
 			}
+			errs = append(errs, flags.SetAnnotation(f.Name, fromVariable, []string{name}))
 		}
 	})
 	return errors.Join(errs...)

@@ -121,6 +121,9 @@ func serve(ctx context.Context, f *serverFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := leaveAddress(f.Data, s); err != nil {
+		f.Log.Warn("the address is not left for commands on this machine", "error", err)
+	}
 	f.Log.Info("serving", "url", s.URL(), "agents", s.AgentAddr(), "data", f.Data)
 	err = s.Wait(ctx)
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)

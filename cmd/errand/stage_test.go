@@ -59,6 +59,9 @@ func openStage(t *testing.T, nodes map[string]map[string]string) *stage {
 		t.Fatal(err)
 	}
 	s.url = s.server.URL()
+	if err := leaveAddress(s.data, s.server); err != nil {
+		t.Fatal(err)
+	}
 	text, err := os.ReadFile(filepath.Join(s.data, "root-credentials.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &s.cred)

@@ -28,11 +28,6 @@ back. On a terminal one line shows how far all nodes together have come; -o json
 
 Exit codes: 0 all nodes succeeded, 3 some did not, and those below.`
 
-const (
-	exitSome        exitCode = 3 // some nodes did not succeed
-	exitInterrupted exitCode = 130
-)
-
 // transferring is what push and fetch are told in common.
 type transferring struct {
 	targets, tags  []string

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +61,7 @@ func up(ctx context.Context, f *serverFlags, stdout io.Writer) (err error) {
 		return err
 	}
 	defer stopAgent()
-	if err := welcome(stdout, f, stack.Server); err != nil {
+	if err := errors.Join(leaveAddress(f.Data, stack.Server), welcome(stdout, f, stack.Server)); err != nil {
 		return err
 	}
 	return stack.Server.Wait(ctx)
@@ -101,12 +100,8 @@ func welcome(w io.Writer, f *serverFlags, s *server.Server) error {
 			return fmt.Errorf("root key: %w", err)
 		}
 	}
-	url := s.URL()
+	url := loopback(s.URL())
 	scheme, endpoint, _ := strings.Cut(url, "://")
-	if host, port, err := net.SplitHostPort(endpoint); err == nil && (host == "0.0.0.0" || host == "::") {
-		endpoint = net.JoinHostPort("127.0.0.1", port)
-		url = scheme + "://" + endpoint
-	}
 	_, err := fmt.Fprintf(w, welcomeText, url, cred.AccessKeyID, cred.AccessKeySecret, f.Data, endpoint, scheme)
 	return err
 }
