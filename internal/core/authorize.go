@@ -36,6 +36,8 @@ type Caller struct {
 	UserAgent string
 	Time      time.Time
 	Trail     *Trail // gathers what the call was about; nil gathers nothing
+
+	terminal map[string]string // what a session is that the call starts, for conditions of policies
 }
 
 // maxTrail is how many resources of one call are kept for its audit record.
@@ -184,7 +186,7 @@ func (c *Caller) request(verb string, tags []Tag, resources []policy.Resource) p
 	}
 	return policy.Request{
 		Verb: verb, Action: action, Account: c.Account.String(), Region: c.Region, User: c.Principal, Resources: resources,
-		RequestTags: tagMap(tags), Source: c.Source, Secure: c.Secure, Time: c.Time,
+		RequestTags: tagMap(tags), Session: c.terminal, Source: c.Source, Secure: c.Secure, Time: c.Time,
 	}
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	PageKey []byte
 	// KeyAge is how old the key of a node may become before the node has to replace it; zero is for any age.
 	KeyAge time.Duration
+	// Terminals is what sessions may ask for.
+	Terminals TerminalTerms
 }
 
 // Service is what callers can do. It checks, decides and stores; after a change is committed it tells the Feed.
@@ -47,6 +49,7 @@ type Service struct {
 	watch    watchers
 
 	transfers TransferLimits
+	terminals TerminalTerms
 
 	mu     sync.Mutex
 	seen   map[NodeKey]time.Time // signs of life since the last FlushSeen
@@ -65,7 +68,7 @@ type Service struct {
 func NewService(c Config) *Service {
 	return &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
-		transfers: c.Transfers.withDefaults(), progress: map[TaskID]Progress{},
+		transfers: c.Transfers.withDefaults(), terminals: c.Terminals.withDefaults(), progress: map[TaskID]Progress{},
 		protocol: c.Protocol, keyAge: c.KeyAge, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},

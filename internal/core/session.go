@@ -26,6 +26,12 @@ type Session struct {
 	Network      string // Internet or Intranet, as it was passed
 	Encryption   SessionEncryption
 
+	Rows, Columns int           // of the caller's terminal at the start; 0 if unknown
+	Idle          time.Duration // after which it ends without a sign of the caller; 0 leaves it to whoever relays it
+	Limit         time.Duration // after which it ends in any case; 0 as well
+	Record        bool          // what the nodes print is kept
+	RecordInput   bool          // so is what the caller types
+
 	TokenHash string
 	CreatedAt time.Time
 	ExpiresAt time.Time // nobody can begin to use the session from then on
@@ -79,8 +85,15 @@ type Connection struct {
 	Status    ConnectionStatus
 	Closed    CloseReason // why it is over; NotClosed until then
 	Detail    string      // why it failed, for people
+	Exit      *Exit       // how its program ended, if it did so by itself and the agent tells
 	StartedAt time.Time   // when the node's end was there
 	EndedAt   time.Time
+}
+
+// Exit is how a program ended.
+type Exit struct {
+	Code   int32 // if Signal is 0
+	Signal uint8 // number of the signal that ended it
 }
 
 // ConnectionStatus is how far a connection is. It only moves forward.
@@ -124,6 +137,9 @@ const (
 	MaxSessionUser     = 255
 	MaxSessionPassword = 255 // of the password's name
 
+	// MaxSessionSize is how many rows or columns a terminal has at most.
+	MaxSessionSize = 1<<15 - 1
+
 	// SessionURLValidity is how long after its start a session can be joined for the first time.
 	SessionURLValidity = 10 * time.Minute
 
@@ -140,6 +156,10 @@ const (
 	FieldSessionPassword   = "password-name"
 	FieldSessionNetwork    = "connection-type"
 	FieldSessionEncryption = "encryption"
+	FieldSessionSize       = "size"
+	FieldSessionIdle       = "idle_seconds"
+	FieldSessionLimit      = "limit_seconds"
+	FieldSessionRecord     = "record"
 )
 
 // SessionSpec is an order for a session.
@@ -156,6 +176,11 @@ type SessionSpec struct {
 	Host         string
 	Network      string
 	Encryption   SessionEncryption
+
+	Rows, Columns int
+	Idle, Limit   *time.Duration // nil leaves them to the installation
+	Record        *bool          // nil leaves it to the installation
+	RecordInput   bool
 }
 
 // check applies the rules that need no node.
@@ -174,6 +199,8 @@ func (o *SessionSpec) check() error {
 		return invalid(ReasonTooLong, FieldSessionNodes, "more than one with a command or a target server")
 	case len(o.Nodes) > MaxSessionNodes:
 		return invalid(ReasonTargetsTooMany, FieldSessionNodes, "more than %d", MaxSessionNodes)
+	case o.Rows < 0 || o.Rows > MaxSessionSize || o.Columns < 0 || o.Columns > MaxSessionSize:
+		return invalid(ReasonInvalidValue, FieldSessionSize, "no terminal has %d rows and %d columns", o.Rows, o.Columns)
 	case o.Network != "" && o.Network != "Internet" && o.Network != "Intranet":
 		return invalid(ReasonInvalidValue, FieldSessionNetwork, "unknown network %q", o.Network)
 	}
@@ -297,6 +324,7 @@ type SessionFilter struct {
 	IDs     []ID
 	Nodes   []NodeKey // with a connection to any of them
 	Open    bool      // only those that have not ended
+	Ended   bool      // only those that have
 }
 
 // SessionLoad is what stands beside a session that is about to be stored.

@@ -17,7 +17,7 @@ const featureSession = "session"
 // StartSession makes a session and returns it with its token, which is shown only this once. Nothing happens on the nodes before somebody
 // joins. A node that cannot be reached now is no reason to refuse: its connection has failed from the start.
 func (s *Service) StartSession(ctx context.Context, c Caller, spec SessionSpec) (Session, string, error) {
-	if err := s.allowObjects(ctx, &c, "session.start", nil, KindNode, spec.Nodes); err != nil {
+	if err := s.allowSession(ctx, &c, &spec); err != nil {
 		return Session{}, "", err
 	}
 	settings, err := s.settings(ctx, c.Account)
@@ -30,11 +30,16 @@ func (s *Service) StartSession(ctx context.Context, c Caller, spec SessionSpec) 
 	if err := spec.check(); err != nil {
 		return Session{}, "", err
 	}
+	terms, err := s.terminals.terms(&spec)
+	if err != nil {
+		return Session{}, "", err
+	}
 	token := newSessionToken()
 	row := Session{
 		Account: c.Account, Region: spec.Region, Origin: spec.Origin, Mode: spec.mode(), Kind: spec.Kind, User: spec.User,
 		PasswordName: spec.PasswordName, Command: spec.Command, Host: spec.Host, Network: spec.Network, Encryption: spec.Encryption,
 		TokenHash: HashToken(token), Principal: c.Principal, Identity: c.identity(),
+		Rows: spec.Rows, Columns: spec.Columns, Idle: terms.idle, Limit: terms.limit, Record: terms.record, RecordInput: terms.input,
 	}
 	if spec.Port != nil {
 		row.Port = *spec.Port
@@ -186,18 +191,36 @@ func (s *Service) Sessions(ctx context.Context, c Caller, f SessionFilter, p Pag
 		func(p Page) ([]Session, int, error) { return s.store.ListSessions(ctx, f, p) })
 }
 
-// JoinSession returns the session that a token opens. A session is joined for the first time while its URL is valid, and again while it lasts,
-// which the caller knows (live). One that failed from the start can be joined to hear so. The refusal does not tell why.
-func (s *Service) JoinSession(ctx context.Context, id ID, token string, live bool) (Session, error) {
+// Joined is a session that a token opens.
+type Joined struct {
+	Session
+	Watch bool   // the token is only good for looking on
+	Again string // the token for the next time, if this one will not be good any more
+}
+
+// JoinSession returns the session that a token opens: its own, or that of a ticket. A session is joined for the first time while its URL is valid, and again
+// while it lasts, which the caller knows (live); who looks on comes to one that is live. One that failed from the start can be joined to hear so. The
+// refusal does not tell why.
+func (s *Service) JoinSession(ctx context.Context, id ID, token string, live bool) (Joined, error) {
 	row, err := s.store.Session(ctx, id)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Session{}, err
+		return Joined{}, err
 	}
+	kind := s.readTicket(id, token)
+	j := Joined{Session: row, Watch: kind == ticketWatch}
 	over := !row.EndedAt.IsZero() && slices.ContainsFunc(row.Connections, func(c Connection) bool { return c.Status != ConnectionFailed })
-	if err != nil || !row.opensWith(token) || over || !live && !s.Now().Before(row.ExpiresAt) {
-		return Session{}, &Error{Code: CodeUnauthenticated, Reason: ReasonSessionNotFound, Detail: "no such session, or it is over"}
+	if err != nil || kind == 0 && !row.opensWith(token) || over || !live && (j.Watch || !s.Now().Before(row.ExpiresAt)) {
+		return Joined{}, &Error{Code: CodeUnauthenticated, Reason: ReasonSessionNotFound, Detail: "no such session, or it is over"}
 	}
-	return row, nil
+	if kind != 0 {
+		j.Again = s.ticket(id, kind, s.Now().Add(max(row.Limit, DefaultTerminalLimit)))
+	}
+	return j, nil
+}
+
+// Session returns a session of the caller's account.
+func (s *Service) Session(ctx context.Context, c Caller, id ID) (Session, error) {
+	return s.sessionOf(ctx, &c, "session.list", id)
 }
 
 // OpenSessions returns the sessions of all accounts that have not ended, for whoever relays them.
@@ -223,6 +246,7 @@ type ConnectionReport struct {
 	Status  ConnectionStatus
 	Closed  CloseReason // with a final status
 	Detail  string      // with ConnectionFailed
+	Exit    *Exit       // with ConnectionTerminated, if the program ended by itself
 }
 
 // maxConnectionDetail bounds what a node may say about a failure, in bytes.
@@ -233,7 +257,9 @@ func (s *Service) ReportConnection(ctx context.Context, r ConnectionReport) erro
 	return s.changeSession(ctx, r.Session, func(row *Session) error {
 		for i := range row.Connections {
 			if conn := &row.Connections[i]; conn.Node == r.Node {
-				conn.reach(r.Status, r.Closed, strings.ToValidUTF8(r.Detail[:min(len(r.Detail), maxConnectionDetail)], ""), s.Now())
+				if conn.reach(r.Status, r.Closed, strings.ToValidUTF8(r.Detail[:min(len(r.Detail), maxConnectionDetail)], ""), s.Now()) {
+					conn.Exit = r.Exit
+				}
 			}
 		}
 		row.finish(s.Now())

@@ -81,6 +81,7 @@ const (
 	factDialect
 	factAction
 	factUser
+	factSession
 )
 
 // keyName is a row of the list of condition keys. A name that ends in a slash is followed by the key of a tag.
@@ -103,6 +104,12 @@ func keyNames() []keyName {
 		{"errand:Dialect", factDialect, classText},       // the product in the action: "ecs", "eflo", "tat", "zos"
 		{"errand:Action", factAction, classText},         // the action as called: "ecs:RunCommand"
 		{"errand:User", factUser, classText},             // the name of the user
+
+		// Of a terminal that is started:
+		{"errand:SessionMode", factSession, classText}, // "shell", "command" or "port"
+		{"errand:SessionUser", factSession, classText}, // whose shell it is on the node; none for the agent's own
+		{"errand:SessionHost", factSession, classText}, // where the port is; none for the node itself
+		{"errand:SessionPort", factSession, classText}, // the number of the port, which also the Numeric operators compare
 	}
 }
 
@@ -160,7 +167,9 @@ func (c *condition) parseKey(key string) (class, error) {
 		if !found || strings.HasSuffix(k.name, "/") == (tag == "") {
 			continue
 		}
-		c.fact, c.tag = k.fact, tag
+		if c.fact, c.tag = k.fact, tag; k.fact == factSession {
+			c.tag = strings.TrimPrefix(k.name, "errand:Session")
+		}
 		return k.class, nil
 	}
 	return 0, errors.New("there is no such key")
@@ -232,7 +241,7 @@ func (c *condition) holds(r *Request, res *Resource) bool {
 		fits = !r.Time.IsZero() && c.fitsDate(r.Time.Truncate(time.Second))
 	case factSecure:
 		fits = c.fitsBool(r.Secure)
-	case factResourceTag, factRequestTag, factDialect, factAction, factUser:
+	case factResourceTag, factRequestTag, factDialect, factAction, factUser, factSession:
 		if s, ok := c.textOf(r, res); ok {
 			fits = c.fitsText(s)
 		}
@@ -256,6 +265,8 @@ func (c *condition) textOf(r *Request, res *Resource) (string, bool) {
 		s = r.Action
 	case factUser:
 		s = r.User
+	case factSession:
+		s = r.Session[c.tag]
 	case factSourceIP, factCurrentTime, factSecure:
 	}
 	return s, s != ""
@@ -369,7 +380,7 @@ func (c *condition) actual(r *Request, res *Resource) string {
 		}
 	case factSecure:
 		return strconv.FormatBool(r.Secure)
-	case factResourceTag, factRequestTag, factDialect, factAction, factUser:
+	case factResourceTag, factRequestTag, factDialect, factAction, factUser, factSession:
 		if s, ok := c.textOf(r, res); ok {
 			return strconv.Quote(s)
 		}

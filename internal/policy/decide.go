@@ -29,6 +29,7 @@ type Request struct {
 	// that is named "*", which only a statement about "*" is about.
 	Resources   []Resource
 	RequestTags map[string]string
+	Session     map[string]string // of a session that is started: Mode, User, Host and Port
 	Source      netip.Addr
 	Secure      bool // came over TLS
 	Time        time.Time

@@ -86,6 +86,11 @@ func Verbs() []Verb {
 		{"node.remove", Write, of("node"), by("ecs:DeregisterManagedInstance tat:DeleteRegisterInstance")},
 
 		{"session.start", Write, of("node"), by("ecs:StartTerminalSession eflo:CreateSession")},
+		{"session.exec", Write, of("node"), nil},
+		{"session.forward", Write, of("node"), nil},
+		{"session.watch", Read, of("session", "node"), nil},
+		{"session.take", Write, of("session", "node"), nil},
+		{"session.play", Read, of("session", "node"), nil},
 		{"session.end", Write, of("session"), by("ecs:EndTerminalSession eflo:CloseSession")},
 		{"session.list", List, of("session", "node"), by("ecs:DescribeTerminalSessions")},
 

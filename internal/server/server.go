@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"errand/internal/api"
-	"errand/internal/api/alibaba"
 	"errand/internal/api/node"
 	"errand/internal/bus"
 	"errand/internal/bus/broker"
@@ -238,7 +237,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /console/", s.console)
-	mux.Handle("GET "+alibaba.SessionPath, s.relay)
+	mux.Handle("GET "+api.SessionPath, s.relay)
 	packages := depot.New(depot.Config{Dir: s.config.AgentPackages, Log: s.config.Log})
 	mux.HandleFunc("GET "+depot.ScriptPath, packages.Script)
 	mux.HandleFunc("GET "+depot.DownloadPath, packages.Download)

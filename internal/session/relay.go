@@ -198,6 +198,10 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		r.refuse(w, hr, id, err)
 		return
 	}
+	if s.Watch {
+		http.Error(w, "nobody can look on in this way", http.StatusForbidden)
+		return
+	}
 	conn, err := websocket.Accept(w, hr, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		r.log.Warn("session refused", "session", id, "source", hr.RemoteAddr, "error", err)
@@ -205,7 +209,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	}
 	defer conn.CloseNow() //nolint:errcheck // whoever had something to say has said it
 	conn.SetReadLimit(maxFrame)
-	room := r.enter(&s)
+	room := r.enter(&s.Session)
 	if room == nil {
 		return
 	}

@@ -32,7 +32,7 @@ func (d *Dialect) startTerminalSession(
 			id := sessionPrefix + s.ID.String()
 			return &startTerminalSessionResponse{
 				SessionId: id, SecurityToken: token,
-				WebSocketUrl: alibaba.SessionEndpoint(&c, req.Host) + "?sessionId=" + id + "&token=" + token,
+				WebSocketUrl: api.SessionEndpoint(&c, req.Host) + "?sessionId=" + id + "&token=" + token,
 			}, nil
 		})
 }

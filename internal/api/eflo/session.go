@@ -48,7 +48,7 @@ func (d *Dialect) createSession(ctx context.Context, c core.Caller, req *createS
 		return nil, err
 	}
 	return &createSessionResponse{
-		SessionId: sessionPrefix + s.ID.String(), SessionToken: token, WssEndpoint: alibaba.SessionEndpoint(&c, req.Host),
+		SessionId: sessionPrefix + s.ID.String(), SessionToken: token, WssEndpoint: api.SessionEndpoint(&c, req.Host),
 		ServerSn: found[id].MachineID,
 	}, nil
 }

@@ -68,6 +68,9 @@ func (rt *route) decode(r *api.Request, dst any) error {
 	if listing, ok := dst.(interface{ bind(u *url.URL) }); ok {
 		listing.bind(r.URL)
 	}
+	if a, ok := dst.(interface{ address(r *api.Request) }); ok {
+		a.address(r)
+	}
 	query := r.URL.Query()
 	for f, field := range texts(v) {
 		name := f.Tag.Get("query")
@@ -181,6 +184,13 @@ func (d *Dialect) table() []route {
 
 		do("DELETE nodes/{id}", true, d.removeNode),
 		do("POST nodes/{id}/rotate-key", true, d.rotateNodeKey),
+
+		do("POST sessions", true, d.createSession),
+		do("GET sessions", false, d.listSessions),
+		do("GET sessions/{id}", false, d.getSession),
+		do("DELETE sessions/{id}", true, d.endSession),
+		do("POST sessions/{id}/watch", true, d.watchSession),
+		do("POST sessions/{id}/take", true, d.takeSession),
 
 		do("GET accounts", false, d.listAccounts),
 		do("POST accounts", true, d.createAccount),

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -10,8 +11,8 @@ import (
 
 const (
 	sessionColumns = `id, account, region, origin, mode, kind, user, password_name, command, port, host, network, encryption, token_hash,
-	created_at, expires_at, ended_at, client_ip, principal, identity`
-	connectionColumns = "node, node_id, shown, status, closed, detail, started_at, ended_at"
+	created_at, expires_at, ended_at, client_ip, principal, identity, height, width, idle, hard, record, record_input`
+	connectionColumns = "node, node_id, shown, status, closed, detail, started_at, ended_at, exit_code, exit_signal"
 
 	openSessions      = "SELECT count(*) FROM sessions WHERE account = ? AND region = ? AND ended_at IS NULL"
 	connectedSessions = "SELECT count(*) FROM connections WHERE node = ? AND status = 1" // core.ConnectionConnected
@@ -26,6 +27,9 @@ func scanSession(r *row) (s core.Session) {
 	r.json(&s.Encryption)
 	s.TokenHash, s.CreatedAt, s.ExpiresAt, s.EndedAt = r.text(), r.time(), r.time(), r.time()
 	s.ClientIP, s.Principal, s.Identity = r.text(), r.text(), core.Identity(r.text())
+	s.Rows, s.Columns = int(r.int()), int(r.int())
+	s.Idle, s.Limit = time.Duration(r.int())*time.Second, time.Duration(r.int())*time.Second
+	s.Record, s.RecordInput = r.bool(), r.bool()
 	return s
 }
 
@@ -33,7 +37,18 @@ func scanConnection(r *row) (c core.Connection) {
 	c.Node, c.NodeID, c.Shown = core.NodeKey(r.int()), r.text(), r.text()
 	c.Status, c.Closed, c.Detail = core.ConnectionStatus(r.int()), core.CloseReason(r.int()), r.text()
 	c.StartedAt, c.EndedAt = r.time(), r.time()
+	if code, signal := r.int(), r.int(); signal >= 0 {
+		c.Exit = &core.Exit{Code: int32(code), Signal: uint8(signal)} //nolint:gosec // as they were written
+	}
 	return c
+}
+
+// exitColumns is how a connection's row keeps how its program ended; the signal is -1 as long as that is unknown.
+func exitColumns(e *core.Exit) (code, signal int) {
+	if e == nil {
+		return 0, -1
+	}
+	return int(e.Code), int(e.Signal)
 }
 
 // InsertSession implements core.Sessions.
@@ -46,16 +61,18 @@ func (s *Store) InsertSession(ctx context.Context, v *core.Session, check func(c
 		if err := check(load); err != nil {
 			return err
 		}
-		err = exec(t.conn, "INSERT INTO sessions ("+sessionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		err = exec(t.conn, "INSERT INTO sessions ("+sessionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			v.ID, v.Account, v.Region, v.Origin, string(v.Mode), v.Kind, v.User, v.PasswordName, v.Command, v.Port, v.Host, v.Network,
-			v.Encryption, v.TokenHash, v.CreatedAt, v.ExpiresAt, v.EndedAt, v.ClientIP, v.Principal, string(v.Identity))
+			v.Encryption, v.TokenHash, v.CreatedAt, v.ExpiresAt, v.EndedAt, v.ClientIP, v.Principal, string(v.Identity),
+			v.Rows, v.Columns, int64(v.Idle/time.Second), int64(v.Limit/time.Second), v.Record, v.RecordInput)
 		if err != nil {
 			return err
 		}
 		for i := range v.Connections {
 			c := &v.Connections[i]
-			err := exec(t.conn, "INSERT INTO connections (session, position, "+connectionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				v.ID, i, c.Node, c.NodeID, c.Shown, int(c.Status), int(c.Closed), c.Detail, c.StartedAt, c.EndedAt)
+			code, signal := exitColumns(c.Exit)
+			err := exec(t.conn, "INSERT INTO connections (session, position, "+connectionColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				v.ID, i, c.Node, c.NodeID, c.Shown, int(c.Status), int(c.Closed), c.Detail, c.StartedAt, c.EndedAt, code, signal)
 			if err != nil {
 				return err
 			}
@@ -120,8 +137,9 @@ func (s *Store) ChangeSession(ctx context.Context, id core.ID, change func(*core
 		}
 		for i := range v.Connections {
 			c := &v.Connections[i]
-			err := exec(t.conn, `UPDATE connections SET status = ?, closed = ?, detail = ?, started_at = ?, ended_at = ?
-				WHERE session = ? AND position = ?`, int(c.Status), int(c.Closed), c.Detail, c.StartedAt, c.EndedAt, id, i)
+			code, signal := exitColumns(c.Exit)
+			err := exec(t.conn, `UPDATE connections SET status = ?, closed = ?, detail = ?, started_at = ?, ended_at = ?, exit_code = ?, exit_signal = ?
+				WHERE session = ? AND position = ?`, int(c.Status), int(c.Closed), c.Detail, c.StartedAt, c.EndedAt, code, signal, id, i)
 			if err != nil {
 				return err
 			}
@@ -164,6 +182,9 @@ func listSessions(f *core.SessionFilter) *listing {
 	}
 	if f.Open {
 		l.and("ended_at IS NULL")
+	}
+	if f.Ended {
+		l.and("ended_at IS NOT NULL")
 	}
 	return l
 }

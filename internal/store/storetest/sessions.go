@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"errand/internal/core"
 )
@@ -31,9 +32,10 @@ func testSessionRoundTrip(t *testing.T, f *fixture) {
 	s := core.Session{
 		ID: f.id(), Account: mine, Region: "r", Origin: core.OriginEFLO, Mode: core.SessionCommand, Kind: "Sol", User: "u", PasswordName: "p",
 		Command: "top", Port: 22, Host: "db", Network: "Internet", Encryption: core.SessionEncryption{Enabled: true, Mode: "Auto", KeyID: "k"},
+		Rows: 40, Columns: 132, Idle: time.Minute, Limit: time.Hour, Record: true, RecordInput: true,
 		TokenHash: "hash", CreatedAt: at(1), ExpiresAt: at(2), EndedAt: at(3), ClientIP: "10.0.0.1", Principal: "me", Identity: core.IdentityRole,
 		Connections: []core.Connection{{
-			Node: 101, NodeID: "n", Shown: "mi-n", Status: core.ConnectionFailed, Closed: core.ClosedByAgent, Detail: "why",
+			Node: 101, NodeID: "n", Shown: "mi-n", Status: core.ConnectionFailed, Closed: core.ClosedByAgent, Detail: "why", Exit: &core.Exit{Code: -7, Signal: 9},
 			StartedAt: at(4), EndedAt: at(5),
 		}, {Node: 100, NodeID: "m", Shown: "m"}},
 	}
@@ -88,6 +90,7 @@ func testSessionChange(t *testing.T, f *fixture) {
 			got.EndedAt = at(8)
 			got.Connections[1].Status, got.Connections[1].Closed, got.Connections[1].Detail = core.ConnectionFailed, core.ClosedMalformed, "why"
 			got.Connections[1].StartedAt, got.Connections[1].EndedAt = at(6), at(7)
+			got.Connections[1].Exit = &core.Exit{Code: 3}
 			if err == nil {
 				s = *got
 			}
@@ -127,6 +130,7 @@ func testSessionFilters(t *testing.T, f *fixture) {
 		"by id":      {core.SessionFilter{Account: mine, IDs: pick(0, 2, 4)}, pick(2, 0)},
 		"a node":     {core.SessionFilter{Nodes: []core.NodeKey{100}}, pick(4, 2, 0)},
 		"nodes":      {core.SessionFilter{Account: mine, Nodes: []core.NodeKey{100, 101}}, pick(3, 2, 1, 0)},
+		"ended":      {core.SessionFilter{Ended: true}, pick(4)},
 		"open":       {core.SessionFilter{Open: true, Nodes: []core.NodeKey{100}}, pick(2, 0)},
 		"none":       {core.SessionFilter{Nodes: []core.NodeKey{99}}, nil},
 	} {

@@ -1,4 +1,4 @@
-package alibaba
+package api
 
 import (
 	"net/url"
