@@ -223,20 +223,24 @@ func (s *Server) listen(ctx context.Context) error {
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
+	pages, err := s.openConsole()
+	if err != nil {
+		return err
+	}
 	h := &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: s.routes(pages), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}
 	s.http = h
 	go func() { s.served <- h.Serve(lis) }()
 	return nil
 }
 
-func (s *Server) routes() http.Handler {
+func (s *Server) routes(pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.Handler())
-	mux.HandleFunc("GET /console/", s.console)
+	mux.Handle("/console/", pages)
 	mux.Handle("GET "+api.SessionPath, s.relay)
 	packages := depot.New(depot.Config{Dir: s.config.AgentPackages, Log: s.config.Log})
 	mux.HandleFunc("GET "+depot.ScriptPath, packages.Script)

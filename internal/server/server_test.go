@@ -181,7 +181,7 @@ func TestPages(t *testing.T) {
 	s := start(t, config(t))
 	defer stop(t, s)
 	for path, want := range map[string]string{
-		"/healthz": "ok\n", "/readyz": "ok\n", "/metrics": "errand_nodes_connected 0", "/console/": "Errand is running",
+		"/healthz": "ok\n", "/readyz": "ok\n", "/metrics": "errand_nodes_connected 0", "/console/": "Sign in to Errand",
 	} {
 		if code, body := get(t, http.DefaultClient, s.URL()+path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d, %.80q", path, code, body)

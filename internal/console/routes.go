@@ -1,0 +1,39 @@
+package console
+
+import "strings"
+
+// route is one page, or one thing that can be done.
+type route struct {
+	pattern string // as http.ServeMux has it
+	open    bool   // to whoever is not signed in
+	call    func(r *request) (answer, error)
+}
+
+// mutates reports whether a route changes something.
+func (rt *route) mutates() bool { return !rt.open && !strings.HasPrefix(rt.pattern, "GET ") }
+
+func (c *Console) routes() []route {
+	page := func(path string, call func(*request) (answer, error)) route {
+		return route{pattern: "GET " + root + path, call: call}
+	}
+	do := func(path string, call func(*request) (answer, error)) route {
+		return route{pattern: "POST " + root + path, call: call}
+	}
+	return []route{
+		{pattern: "GET " + root + "login", open: true, call: c.loginForm},
+		{pattern: "POST " + root + "login", open: true, call: c.login},
+		{pattern: "POST " + root + "logout", open: true, call: c.logout},
+		{pattern: "POST " + root + "preferences", open: true, call: c.prefer},
+
+		page("{$}", c.home),
+		page("runs", c.runs),
+		page("runs/new", c.composer),
+		do("runs/new", c.compose),
+		page("runs/{id}", c.run),
+		do("runs/{id}/cancel", c.cancelRun),
+		page("tasks/{id}", c.output),
+		page("nodes", c.nodes),
+		page("nodes/{id}", c.node),
+		page("system", c.system),
+	}
+}

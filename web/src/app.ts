@@ -1,0 +1,6 @@
+import "./htmx";
+import "./ago";
+import "./forms";
+import "./live";
+
+document.documentElement.classList.add("js");
