@@ -323,8 +323,18 @@ func (s *Service) allowRun(ctx context.Context, c *Caller, spec *RunSpec) error 
 	if c.unlimited() {
 		targets = targets[:min(len(targets), maxTrail)]
 	}
-	about, err := s.resources(ctx, c, KindNode, targets)
-	if err == nil && len(targets) == 0 && len(spec.TargetTags) > 0 && !c.unlimited() {
+	var about []policy.Resource
+	var err error
+	if spec.picked != nil && len(spec.picked.nodes) > 0 {
+		nodes := spec.picked.nodes
+		if c.unlimited() {
+			nodes = nodes[:min(len(nodes), maxTrail)] // they are only noted
+		}
+		about = nodeResources(nodes)
+	} else {
+		about, err = s.resources(ctx, c, KindNode, targets)
+	}
+	if err == nil && len(targets) == 0 && spec.picked == nil && len(spec.TargetTags) > 0 && !c.unlimited() {
 		var nodes []Node
 		if nodes, _, err = s.store.ListNodes(ctx, NodeFilter{Account: c.Account, Tags: spec.TargetTags}, Page{Limit: MaxTargets}); len(nodes) > 0 {
 			about = nodeResources(nodes)

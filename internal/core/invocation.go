@@ -121,6 +121,8 @@ type Invocation struct {
 	File          *File           // KindFile only
 	Transfer      *Transfer       // KindPush and KindFetch only
 
+	Selection Selection // how its nodes were chosen; zero if they were named by id
+
 	Schedule ID        // what made it run: a standing invocation for KindOccurrence, or a schedule; zero for a person
 	Due      time.Time // the moment at which Schedule said so
 

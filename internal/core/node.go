@@ -54,11 +54,18 @@ type Node struct {
 	PublicIP  string // address it enrolled or connected from
 	Agent     string // version of the agent program
 	Features  []string
+	CPUs      int      // 0 if it is not known
+	Memory    int64    // bytes; 0 if it is not known
+	GPUs      []string // the model of each
 
 	LastSeen        time.Time // last sign of life; zero if there never was one
 	KeyedAt         time.Time // since when PublicKey is the node's; zero if it joined with it
 	RotationAskedAt time.Time // when somebody asked for another key that the node does not have yet
 	InstallAskedAt  time.Time // when somebody last asked for the agent to be installed; zero if nobody did
+
+	CordonedAt   time.Time // since when no new runs come to it; zero if they do
+	CordonedBy   string
+	CordonReason string
 
 	ResourceGroup string
 	Tags          []Tag
@@ -74,6 +81,9 @@ type Facts struct {
 	Hostname, OSName, Kernel, Arch, BootID, Zone, PrivateIP, Agent string
 	Platform                                                       Platform
 	Features                                                       []string
+	CPUs                                                           int
+	Memory                                                         int64 // bytes
+	GPUs                                                           []string
 }
 
 // NodeLoad is how much a node has done and is doing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -86,19 +87,11 @@ func (s *Service) Introduce(ctx context.Context, key NodeKey, f Facts) error {
 func (f *Facts) apply(n *Node) {
 	n.Hostname, n.OSName, n.Kernel, n.Arch, n.BootID = f.Hostname, f.OSName, f.Kernel, f.Arch, f.BootID
 	n.Zone, n.PrivateIP, n.Agent, n.Platform = f.Zone, f.PrivateIP, f.Agent, f.Platform
-	n.Features = f.Features
+	n.Features, n.CPUs, n.Memory, n.GPUs = f.Features, f.CPUs, f.Memory, f.GPUs
 }
 
 func sameFacts(a, b *Node) bool {
-	if len(a.Features) != len(b.Features) {
-		return false
-	}
-	for i := range a.Features {
-		if a.Features[i] != b.Features[i] {
-			return false
-		}
-	}
-	return a.Hostname == b.Hostname && a.OSName == b.OSName && a.Kernel == b.Kernel && a.Arch == b.Arch && a.BootID == b.BootID &&
+	return slices.Equal(a.Features, b.Features) && slices.Equal(a.GPUs, b.GPUs) && a.CPUs == b.CPUs && a.Memory == b.Memory && a.Hostname == b.Hostname && a.OSName == b.OSName && a.Kernel == b.Kernel && a.Arch == b.Arch && a.BootID == b.BootID &&
 		a.Zone == b.Zone && a.PrivateIP == b.PrivateIP && a.Agent == b.Agent && a.Platform == b.Platform
 }
 

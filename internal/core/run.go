@@ -21,9 +21,10 @@ type RunSpec struct {
 	// Override changes single fields of a stored command for this run only.
 	Override Override
 
-	Targets    []string // node ids, exact
-	TargetTags []Tag    // instead of Targets: all nodes with all these tags
-	NeedOnline bool     // refuse the call if a node is not online, instead of waiting for it
+	Select     Selection // instead of Targets: nodes by an expression, however many
+	Targets    []string  // node ids, exact
+	TargetTags []Tag     // instead of Targets: all nodes with all these tags
+	NeedOnline bool      // refuse the call if a node is not online, instead of waiting for it
 
 	Params     map[string]string
 	Secrets    map[string]string // variables of the environment whose values stay out of rows, logs, journals and outputs
@@ -52,6 +53,9 @@ type RunSpec struct {
 	Tags          []Tag
 	Extra         map[string]string
 	Limits        Limits
+
+	picked    *chosen // what Select came to
+	pickError error   // or why it came to nothing
 }
 
 // Override holds the fields of a stored command that one run changes; nil leaves a field as it is. The sink is also taken for a run of
@@ -66,6 +70,11 @@ type Override struct {
 // Run checks the order, stores an invocation with a task for each target in one transaction, and returns it. One bad target refuses
 // the whole order. When Run returns, the order is durable.
 func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, error) {
+	if !spec.Select.IsZero() {
+		if spec.picked, spec.pickError = s.choose(ctx, c.Account, spec.Select); spec.pickError == nil {
+			spec.pickError = spec.picked.check(s.nearby(ctx, c.Account))
+		}
+	}
 	if err := s.allowRun(ctx, &c, &spec); err != nil {
 		return Invocation{}, err
 	}
@@ -83,7 +92,7 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 		KillTree: spec.KillTree, Termination: spec.Termination, ContainerID: spec.ContainerID,
 		ContainerName: spec.ContainerName, Resources: spec.Resources, Login: spec.Login, Power: spec.Power, Repeat: spec.Repeat,
 		Frequency: spec.Frequency, Policy: spec.Policy, File: spec.File, Transfer: spec.Transfer, Schedule: spec.Schedule,
-		Due: spec.Due, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken, RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
+		Selection: spec.Select, Due: spec.Due, DeliverWithin: spec.DeliverWithin, ClientToken: spec.ClientToken, RequestHash: spec.RequestHash, ResourceGroup: spec.ResourceGroup, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if spec.Command != 0 {
 		cmd, err := s.command(ctx, c.Account, spec.Command)
@@ -289,6 +298,8 @@ func (s *Service) targets(ctx context.Context, account AccountID, v *Invocation,
 	for i := range nodes {
 		n := &nodes[i]
 		switch {
+		case !n.CordonedAt.IsZero() && spec.Origin == OriginNative && spec.Select.IsZero() && spec.Schedule == 0:
+			return nil, n.refuseCordoned()
 		case spec.ResourceGroup != "" && n.ResourceGroup != "" && n.ResourceGroup != spec.ResourceGroup:
 			return nil, &Error{Code: CodeNotFound, Reason: ReasonTargetNotFound, Field: n.ID, Detail: "belongs to another resource group"}
 		case v.File == nil && v.Transfer == nil && !v.Type.RunsOn(n.Platform):
@@ -305,6 +316,16 @@ func (s *Service) targets(ctx context.Context, account AccountID, v *Invocation,
 }
 
 func (s *Service) resolve(ctx context.Context, account AccountID, spec *RunSpec) ([]Node, error) {
+	if !spec.Select.IsZero() {
+		switch {
+		case len(spec.Targets) > 0 || len(spec.TargetTags) > 0:
+			return nil, invalid(ReasonInvalidValue, "target", "an expression beside targets that are named")
+		case spec.pickError != nil:
+			return nil, spec.pickError
+		}
+		s.overlay(spec.picked.nodes)
+		return spec.picked.nodes, nil
+	}
 	limit := spec.Limits.Targets
 	if limit == 0 {
 		limit = MaxTargets

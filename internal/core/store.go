@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"time"
+
+	"errand/internal/target"
 )
 
 // Store keeps rows and decides nothing. It is the sum of small interfaces by noun; code asks for the one it needs.
@@ -13,6 +15,7 @@ type Store interface {
 	Accounts
 	Access
 	Nodes
+	NodeGroups
 	Registrations
 	Commands
 	Invocations
@@ -73,6 +76,9 @@ type NodeFilter struct {
 	NoTagKey      string   // not this one
 	Removed       bool     // include nodes that were removed
 	GeneratedIDs  bool     // only nodes whose id was left to us
+	// Expr is an expression without groups that nodes have to fit, in which online is by LastSeen against Now; nil for none. A store answers as
+	// Matches does.
+	Expr target.Expr
 }
 
 // Nodes keeps machines. Listings order by Key descending (Cursor.A).
@@ -88,6 +94,9 @@ type Nodes interface {
 	// NodesByID returns those of the named nodes that exist and were not removed, by id.
 	NodesByID(ctx context.Context, account AccountID, ids []string) (map[string]Node, error)
 	ListNodes(ctx context.Context, f NodeFilter, p Page) (rows []Node, total int, err error)
+	// SelectNodes returns all nodes that a filter selects, in any order, with the fields Key, ID, Name, Platform, Agent, Features, LastSeen,
+	// CordonedAt, CordonedBy, CordonReason, ResourceGroup and Tags.
+	SelectNodes(ctx context.Context, f NodeFilter) ([]Node, error)
 	// SetLastSeen writes signs of life, never backwards.
 	SetLastSeen(ctx context.Context, seen map[NodeKey]time.Time) error
 	// NodeLoads counts the tasks of some nodes.

@@ -45,7 +45,7 @@ func kinds() []kind {
 		{"qcs", "tat", "registercode", "registration"},
 	}
 	for _, own := range []string{
-		"node", "command", "invocation", "schedule", "session", "registration", "account", "user", "key", "policy", "subscription", "release", "rollout",
+		"node", "group", "command", "invocation", "schedule", "session", "registration", "account", "user", "key", "policy", "subscription", "release", "rollout",
 	} {
 		list = append(list, kind{word: own, neutral: own})
 	}

@@ -85,6 +85,11 @@ func Verbs() []Verb {
 		{"node.modify", Write, of("node"), by("ecs:ModifyManagedInstance tat:ModifyRegisterInstance")},
 		{"node.remove", Write, of("node"), by("ecs:DeregisterManagedInstance tat:DeleteRegisterInstance")},
 
+		{"node.cordon", Write, of("node"), nil},
+		{"group.set", Write, of("group"), nil},
+		{"group.delete", Write, of("group"), nil},
+		{"group.list", List, of("group"), nil},
+
 		{"session.start", Write, of("node"), by("ecs:StartTerminalSession eflo:CreateSession")},
 		{"session.exec", Write, of("node"), nil},
 		{"session.forward", Write, of("node"), nil},

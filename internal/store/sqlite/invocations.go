@@ -17,7 +17,8 @@ const (
 		o.launcher, o.timeout, o.params_enabled, o.defaults, o.sink_bucket, o.sink_prefix, o.params, o.kill_tree, o.termination,
 		o.container_id, o.container_name, o.deliver_within, o.request_hash, o.extra, o.script, o.content,
 		v.kind, v.schedule, v.due, o.frequency, o.revision, o.revised_at, o.file, v.outlet,
-		o.resources, o.login, o.power, o.policy, o.secrets, o.hidden, o.transfer, o.principal, o.reason, o.retry_of`
+		o.resources, o.login, o.power, o.policy, o.secrets, o.hidden, o.transfer, o.principal, o.reason, o.retry_of,
+		o.selection`
 	fromInvocations = "invocations v" + joinOrders
 	joinOrders      = " CROSS JOIN orders o ON o.invocation = v.id"
 )
@@ -42,6 +43,7 @@ func scanInvocation(r *row) (v core.Invocation) {
 	v.Secrets, v.Hidden = r.strings(), r.bool()
 	r.json(&v.Transfer)
 	v.Principal, v.Reason, v.RetryOf = r.text(), r.text(), r.id()
+	r.json(&v.Selection)
 	return v
 }
 
@@ -113,13 +115,14 @@ func insertInvocation(conn *sqlite.Conn, v *core.Invocation, counts *core.Counts
 	return exec(conn, `INSERT INTO orders (invocation, region, origin, type, repeat, resource_group, tags, created_at, saved, description,
 			work_dir, user, launcher, timeout, params_enabled, defaults, sink_bucket, sink_prefix, params, kill_tree, termination,
 			container_id, container_name, deliver_within, request_hash, extra, script, content, frequency, revision, revised_at, file,
-			resources, login, power, policy, secrets, hidden, transfer, principal, reason, retry_of)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			resources, login, power, policy, secrets, hidden, transfer, principal, reason, retry_of,
+			selection)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		v.ID, v.Region, v.Origin, v.Type, v.Repeat, v.ResourceGroup, v.Tags, v.CreatedAt, v.Saved, v.Description,
 		v.WorkDir, v.User, v.Launcher, v.Timeout, v.ParamsEnabled, v.Defaults, v.Sink.Bucket, v.Sink.Prefix, v.Params, v.KillTree,
 		v.Termination, v.ContainerID, v.ContainerName, v.DeliverWithin, v.RequestHash, v.Extra, v.Script, v.Content,
 		v.Frequency, int64(v.Revision), v.RevisedAt, v.File, v.Resources, v.Login, v.Power, v.Policy, v.Secrets, v.Hidden, v.Transfer,
-		v.Principal, v.Reason, v.RetryOf)
+		v.Principal, v.Reason, v.RetryOf, v.Selection)
 }
 
 // partSize is how many tasks a part of the index by node takes before the next one begins. Its pages, some 4 MB, stay in the writer's

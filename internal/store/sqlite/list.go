@@ -15,6 +15,8 @@ type listing struct {
 	from  string
 	where []string
 	args  []any // in the order of the question marks
+	// once says that the text is one of many, and not worth being kept prepared.
+	once bool
 }
 
 // and adds a condition.
@@ -123,10 +125,10 @@ func (l *listing) query(columns, tail string) string {
 
 // count counts all rows.
 func (l *listing) count(conn *sqlite.Conn) (n int, err error) {
-	err = queryOne(conn, l.query("count(*)", ""), func(r *row) error {
+	err = l.run(conn, l.query("count(*)", ""), func(r *row) error {
 		n = int(r.int())
 		return nil
-	}, l.args...)
+	}, l.args)
 	return n, err
 }
 
@@ -141,7 +143,15 @@ func (l *listing) page(conn *sqlite.Conn, columns, order string, p core.Page, vi
 		offset = 0
 	}
 	args := append(l.args[:len(l.args):len(l.args)], p.Limit, offset)
-	return query(conn, l.query(columns, " ORDER BY "+order+limit+" OFFSET 0 + ?"), visit, args...)
+	return l.run(conn, l.query(columns, " ORDER BY "+order+limit+" OFFSET 0 + ?"), visit, args)
+}
+
+// run calls visit for the rows of a query that was made of the listing.
+func (l *listing) run(conn *sqlite.Conn, text string, visit func(*row) error, args []any) error {
+	if l.once {
+		return queryTransient(conn, text, visit, args)
+	}
+	return query(conn, text, visit, args...)
 }
 
 // countedPage is pageByKey that also counts all rows, if the page asks for it.

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,7 +16,8 @@ import (
 const (
 	nodeColumns = `n.key, n.account, n.id, n.name, n.region, n.public_key, n.registration, n.registered_at, n.updated_at, n.removed_at,
 		n.hostname, n.platform, n.os_name, n.kernel, n.arch, n.machine_id, n.boot_id, n.zone, n.private_ip, n.public_ip, n.agent,
-		n.features, n.resource_group, n.tags, n.install_asked_at, n.next_public_key, n.keyed_at, n.rotation_asked_at, s.at`
+		n.features, n.resource_group, n.tags, n.install_asked_at, n.next_public_key, n.keyed_at, n.rotation_asked_at,
+		n.cpus, n.memory, n.gpus, n.cordoned_at, n.cordoned_by, n.cordon_reason, s.at`
 	fromNodes = "nodes n" + joinSeen
 	joinSeen  = " CROSS JOIN seen s ON s.node = n.key"
 )
@@ -27,7 +30,10 @@ func scanNode(r *row) (n core.Node) {
 	n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP, n.Agent = r.text(), r.text(), r.text(), r.text(), r.text(), r.text()
 	r.json(&n.Features)
 	n.ResourceGroup, n.Tags, n.InstallAskedAt = r.text(), r.tags(), r.time()
-	n.NextPublicKey, n.KeyedAt, n.RotationAskedAt, n.LastSeen = r.text(), r.time(), r.time(), r.time()
+	n.NextPublicKey, n.KeyedAt, n.RotationAskedAt = r.text(), r.time(), r.time()
+	n.CPUs, n.Memory = int(r.int()), r.int()
+	r.json(&n.GPUs)
+	n.CordonedAt, n.CordonedBy, n.CordonReason, n.LastSeen = r.time(), r.text(), r.text(), r.time()
 	return n
 }
 
@@ -44,11 +50,13 @@ func insertNode(conn *sqlite.Conn, n *core.Node) (core.NodeKey, error) {
 	_, generated := core.ParseID(n.ID)
 	err := exec(conn, `INSERT INTO nodes (account, id, generated, name, region, public_key, registration, registered_at, updated_at,
 			removed_at, hostname, platform, os_name, kernel, arch, machine_id, boot_id, zone, private_ip, public_ip, agent, features,
-			resource_group, tags, install_asked_at, next_public_key, keyed_at, rotation_asked_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			resource_group, tags, install_asked_at, next_public_key, keyed_at, rotation_asked_at,
+			cpus, memory, gpus, cordoned_at, cordoned_by, cordon_reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		n.Account, n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt, n.UpdatedAt,
 		n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID, n.Zone, n.PrivateIP, n.PublicIP,
-		n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt, n.NextPublicKey, n.KeyedAt, n.RotationAskedAt)
+		n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt, n.NextPublicKey, n.KeyedAt, n.RotationAskedAt,
+		n.CPUs, n.Memory, n.GPUs, n.CordonedAt, n.CordonedBy, n.CordonReason)
 	if err != nil {
 		return 0, err
 	}
@@ -70,11 +78,13 @@ func (s *Store) ChangeNode(ctx context.Context, key core.NodeKey, change func(*c
 		err = exec(t.conn, `UPDATE nodes SET id = ?, generated = ?, name = ?, region = ?, public_key = ?, registration = ?, registered_at = ?,
 				updated_at = ?, removed_at = ?, hostname = ?, platform = ?, os_name = ?, kernel = ?, arch = ?, machine_id = ?, boot_id = ?,
 				zone = ?, private_ip = ?, public_ip = ?, agent = ?, features = ?, resource_group = ?, tags = ?,
-				install_asked_at = ?, next_public_key = ?, keyed_at = ?, rotation_asked_at = ? WHERE key = ?`,
+				install_asked_at = ?, next_public_key = ?, keyed_at = ?, rotation_asked_at = ?,
+				cpus = ?, memory = ?, gpus = ?, cordoned_at = ?, cordoned_by = ?, cordon_reason = ? WHERE key = ?`,
 			n.ID, generated, n.Name, n.Region, n.PublicKey, n.Registration, n.RegisteredAt,
 			n.UpdatedAt, n.RemovedAt, n.Hostname, n.Platform, n.OSName, n.Kernel, n.Arch, n.MachineID, n.BootID,
 			n.Zone, n.PrivateIP, n.PublicIP, n.Agent, n.Features, n.ResourceGroup, n.Tags, n.InstallAskedAt,
-			n.NextPublicKey, n.KeyedAt, n.RotationAskedAt, key)
+			n.NextPublicKey, n.KeyedAt, n.RotationAskedAt,
+			n.CPUs, n.Memory, n.GPUs, n.CordonedAt, n.CordonedBy, n.CordonReason, key)
 		if err != nil {
 			return err
 		}
@@ -133,7 +143,7 @@ func (s *Store) ListNodes(ctx context.Context, f core.NodeFilter, p core.Page) (
 		l := listNodes(&f)
 		if p.Count {
 			counted := *l
-			if f.Online == nil {
+			if f.Online == nil && f.Expr == nil {
 				counted.from = strings.TrimSuffix(l.from, joinSeen)
 			}
 			if total, err = counted.count(conn); err != nil {
@@ -190,7 +200,36 @@ func listNodes(f *core.NodeFilter) *listing {
 	if f.GeneratedIDs {
 		l.and("n.generated")
 	}
+	if f.Expr != nil {
+		l.target(f)
+	}
 	return l
+}
+
+// SelectNodes implements core.Nodes.
+func (s *Store) SelectNodes(ctx context.Context, f core.NodeFilter) (rows []core.Node, err error) {
+	const columns = `n.key, n.id, n.name, n.platform, n.agent, n.features, n.resource_group, n.tags, n.cordoned_at, n.cordoned_by, n.cordon_reason, s.at`
+	features := map[string][]string{} // thousands of nodes have few lists among them
+	err = s.read(ctx, func(conn *sqlite.Conn) error {
+		l := listNodes(&f)
+		return l.run(conn, l.query(columns, ""), func(r *row) error {
+			n := core.Node{Key: core.NodeKey(r.int()), ID: r.text(), Name: r.text(), Platform: core.Platform(r.text()), Agent: r.text()}
+			text := r.text()
+			list, ok := features[text]
+			if !ok && text != "" {
+				if err := json.Unmarshal([]byte(text), &list); err != nil {
+					return fmt.Errorf("stored features of node %d: %w", n.Key, err)
+				}
+				features[text] = list
+			}
+			n.Features = list
+			n.ResourceGroup, n.Tags = r.text(), r.tags()
+			n.CordonedAt, n.CordonedBy, n.CordonReason, n.LastSeen = r.time(), r.text(), r.text(), r.time()
+			rows = append(rows, n)
+			return nil
+		}, l.args)
+	})
+	return rows, named(err, "select nodes")
 }
 
 // SetLastSeen implements core.Nodes.

@@ -143,6 +143,8 @@ func (b *binder) set(v any) {
 		b.int(v)
 	case int:
 		b.int(int64(v))
+	case float64:
+		b.BindFloat(b.next(), v)
 	case core.ID:
 		b.int(int64(v))
 	case core.AccountID:
@@ -197,6 +199,8 @@ func (b *binder) set(v any) {
 		b.json(v, len(v) == 0)
 	case []netip.Prefix:
 		b.json(v, len(v) == 0)
+	case core.Selection:
+		b.json(v, v.IsZero())
 	default:
 		b.err = fmt.Errorf("no column holds a %T", v)
 	}
@@ -208,11 +212,15 @@ func prepare(conn *sqlite.Conn, text string, args []any) (*sqlite.Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	return stmt, bind(stmt, args)
+}
+
+func bind(stmt *sqlite.Stmt, args []any) error {
 	b := binder{Stmt: stmt}
 	for _, v := range args {
 		b.set(v)
 	}
-	return stmt, b.err
+	return b.err
 }
 
 // errStop ends a query early, without an error.
@@ -224,6 +232,23 @@ func query(conn *sqlite.Conn, text string, visit func(*row) error, args ...any) 
 	if err != nil {
 		return err
 	}
+	return visitRows(stmt, visit)
+}
+
+// queryTransient is query with a statement that the connection does not keep.
+func queryTransient(conn *sqlite.Conn, text string, visit func(*row) error, args []any) (err error) {
+	stmt, _, err := conn.PrepareTransient(text)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stmt.Finalize()) }()
+	if err := bind(stmt, args); err != nil {
+		return err
+	}
+	return visitRows(stmt, visit)
+}
+
+func visitRows(stmt *sqlite.Stmt, visit func(*row) error) error {
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {

@@ -161,6 +161,9 @@ func warm(conn *sqlite.Conn) error {
 
 func prepareReader(conn *sqlite.Conn) error {
 	conn.SetBusyTimeout(busyTimeout)
+	if err := addFunctions(conn); err != nil {
+		return err
+	}
 	return pragmas(conn,
 		"query_only = on", "temp_store = memory",
 		fmt.Sprintf("cache_size = -%d", readerCache>>10),

@@ -12,7 +12,8 @@ import (
 
 func fullInvocation(id core.ID) core.Invocation {
 	return core.Invocation{
-		ID: id, Account: mine, Region: "r1", Origin: core.OriginTAT, Principal: "alice", Reason: "why", RetryOf: 78, Command: 99, Saved: true, Definition: fullDefinition(),
+		ID: id, Account: mine, Region: "r1", Origin: core.OriginTAT, Principal: "alice", Reason: "why", RetryOf: 78,
+		Selection: core.Selection{Expr: "role=web", Exclude: "web1", Pick: core.Share{Count: 3, Percent: 0.5}, Seed: 1<<64 - 1}, Command: 99, Saved: true, Definition: fullDefinition(),
 		Params: map[string]string{"x": "2"}, Script: []byte("echo 2\xff"), KillTree: true, Termination: "ProcessTree", ContainerID: "c1",
 		ContainerName: "cname", Repeat: core.Once, DeliverWithin: time.Minute, ClientToken: "token", RequestHash: "hash", ResourceGroup: "rg",
 		Tags: []core.Tag{{Key: "b", Value: "2"}, {Key: "a", Value: "1"}}, Extra: map[string]string{"Timed": "false"},

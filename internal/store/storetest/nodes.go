@@ -16,7 +16,8 @@ func fullNode() core.Node {
 		Account: mine, ID: "i-1", Name: "näme", Region: "r1", PublicKey: "UABC", Registration: 77, RegisteredAt: at(1), UpdatedAt: at(2),
 		RemovedAt: at(3), Hostname: "host", Platform: core.Windows, OSName: "Some OS 1.0 \"<&>\"", Kernel: "6.1", Arch: "amd64", MachineID: "m1",
 		BootID: "b1", Zone: "UTC+8", PrivateIP: "10.0.0.1", PublicIP: "2001:db8::1", Agent: "1.2.3", Features: []string{"session", "<x>"},
-		LastSeen: at(4), InstallAskedAt: at(5), NextPublicKey: "UDEF", KeyedAt: at(6), RotationAskedAt: at(7), ResourceGroup: "rg", Tags: []core.Tag{{Key: "b", Value: "ü\x01"}, {Key: "a", Value: ""}},
+		LastSeen: at(4), InstallAskedAt: at(5), NextPublicKey: "UDEF", KeyedAt: at(6), RotationAskedAt: at(7),
+		CPUs: 8, Memory: 64 << 30, GPUs: []string{"NVIDIA A100", "NVIDIA A100"}, CordonedAt: at(8), CordonedBy: "lee", CordonReason: "disk", ResourceGroup: "rg", Tags: []core.Tag{{Key: "b", Value: "ü\x01"}, {Key: "a", Value: ""}},
 	}
 }
 
