@@ -139,11 +139,25 @@ func (r *reader) uint() uint64 {
 	return v
 }
 
+// bytes reads a number and as many bytes, which alias what is read.
+func (r *reader) bytes() []byte {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.b = nil
+		return nil
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b
+}
+
 // Segment is a stretch of output that lives in the blob store.
 type Segment struct {
 	Off    uint64
 	Len    uint64
 	Stderr uint64 // how many of the bytes are of that stream
+	// Lines is how many lines of each stream begin in it, the one that stands for bytes gone before it included; see Seal.
+	Lines [NumStreams]uint32
 }
 
 // End is the position after the segment's last byte.
@@ -152,6 +166,7 @@ func (s Segment) End() uint64 { return s.Off + s.Len }
 // Output is what the server holds of a task's output: long stretches in the blob store, the rest with the task's row.
 type Output struct {
 	Segments []Segment
+	Seal     Seal  // of the segments
 	Recent   Chunk // what follows the last segment
 }
 
@@ -175,16 +190,37 @@ func (o *Output) Kept() uint64 {
 // Empty reports whether nothing was received.
 func (o *Output) Empty() bool { return len(o.Segments) == 0 && len(o.Recent.Data) == 0 }
 
+// sealedForm is added to the number of segments in front of an output that has a Seal. No output has as many segments, so that rows from before
+// there were seals are told apart.
+const sealedForm = 1 << 20
+
 // MarshalBinary is the form in which a row keeps an Output; nil if there is none.
 func (o *Output) MarshalBinary() ([]byte, error) {
 	if o.Empty() {
 		return nil, nil
 	}
-	b := binary.AppendUvarint(nil, uint64(len(o.Segments)))
+	sealed := len(o.Segments) > 0 && o.known()
+	n := uint64(len(o.Segments))
+	if sealed {
+		n += sealedForm
+	}
+	b := binary.AppendUvarint(nil, n)
 	for _, s := range o.Segments {
 		b = binary.AppendUvarint(b, s.Off)
 		b = binary.AppendUvarint(b, s.Len)
 		b = binary.AppendUvarint(b, s.Stderr)
+		if sealed {
+			for _, lines := range s.Lines {
+				b = binary.AppendUvarint(b, uint64(lines))
+			}
+		}
+	}
+	if sealed {
+		for _, state := range o.Seal.Hashes {
+			b = binary.AppendUvarint(b, uint64(len(state)))
+			b = append(b, state...)
+		}
+		b = binary.AppendUvarint(b, o.Seal.Mark.pack())
 	}
 	chunk, err := o.Recent.MarshalBinary()
 	return append(b, chunk...), err
@@ -198,11 +234,25 @@ func (o *Output) UnmarshalBinary(b []byte) error {
 	}
 	r := reader{b}
 	n := r.uint()
+	sealed := n >= sealedForm
+	if sealed {
+		n -= sealedForm
+	}
 	if n > uint64(len(b)) {
 		return errChunk
 	}
 	for range n {
-		o.Segments = append(o.Segments, Segment{r.uint(), r.uint(), r.uint()})
+		s := Segment{Off: r.uint(), Len: r.uint(), Stderr: r.uint()}
+		for i := 0; sealed && i < len(s.Lines); i++ {
+			s.Lines[i] = uint32(r.uint())
+		}
+		o.Segments = append(o.Segments, s)
+	}
+	if sealed {
+		for i := range o.Seal.Hashes {
+			o.Seal.Hashes[i] = r.bytes()
+		}
+		o.Seal.Mark = unpackLineMark(r.uint())
 	}
 	if r.b == nil {
 		return errChunk

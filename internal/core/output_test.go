@@ -133,7 +133,7 @@ func TestTakeIsExact(t *testing.T) {
 }
 
 func FuzzOutput(f *testing.F) {
-	o := Output{Segments: []Segment{{0, 40000, 3}}, Recent: Chunk{Off: 40000, Spans: []Span{{Stdout, 3}}, Data: []byte("abc")}}
+	o := Output{Segments: []Segment{{Off: 0, Len: 40000, Stderr: 3}}, Recent: Chunk{Off: 40000, Spans: []Span{{Stdout, 3}}, Data: []byte("abc")}}
 	b, _ := o.MarshalBinary()
 	f.Add(b)
 	f.Fuzz(func(_ *testing.T, b []byte) {

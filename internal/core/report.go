@@ -192,6 +192,7 @@ type outcome struct {
 type segments struct {
 	from uint64
 	list []Segment
+	seal Seal // of all segments, these included; empty if nothing is known of those before
 }
 
 func (g *segments) end() uint64 { return g.list[len(g.list)-1].End() }
@@ -338,6 +339,7 @@ func (t *Task) take(c Chunk, stored *segments) (taken, full bool) {
 	switch {
 	case stored != nil && stored.from == t.Output.Recent.Off && stored.end() == fresh.End():
 		t.Output.Segments = append(t.Output.Segments, stored.list...)
+		t.Output.Seal = stored.seal
 		t.Output.Recent = Chunk{Off: stored.end()}
 	case len(t.Output.Recent.Data)+len(fresh.Data) > inlineOutput || fresh.Off > have:
 		return false, true
@@ -411,6 +413,10 @@ func (s *Service) storeSegments(ctx context.Context, id TaskID, c Chunk) (*segme
 		return nil, nil
 	}
 	stored := &segments{from: recent.Off}
+	known, end := rows[0].Output.known(), rows[0].Output.sealedEnd()
+	if known {
+		stored.seal = rows[0].Output.Seal
+	}
 	for i := range chunks {
 		c := &chunks[i]
 		b, err := c.MarshalBinary()
@@ -420,7 +426,17 @@ func (s *Service) storeSegments(ctx context.Context, id TaskID, c Chunk) (*segme
 		if err := s.blobs.Put(ctx, segmentKey(id, c.Off), b); err != nil {
 			return nil, fmt.Errorf("store output of task %s: %w", id, err)
 		}
-		stored.list = append(stored.list, Segment{Off: c.Off, Len: uint64(len(c.Data)), Stderr: uint64(len(c.of(Stderr)))})
+		seal := stored.seal
+		seg, err := seal.extend(c, end)
+		if err != nil {
+			return nil, fmt.Errorf("output of task %s: %w", id, err)
+		}
+		if known {
+			stored.seal = seal
+		} else {
+			seg.Lines = [NumStreams]uint32{}
+		}
+		stored.list, end = append(stored.list, seg), seg.End()
 	}
 	return stored, nil
 }

@@ -47,6 +47,7 @@ type Service struct {
 
 	protocol uint64
 	watch    watchers
+	searches chan struct{} // who searches in an output
 
 	transfers TransferLimits
 	terminals TerminalTerms
@@ -69,6 +70,7 @@ func NewService(c Config) *Service {
 	return &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
 		transfers: c.Transfers.withDefaults(), terminals: c.Terminals.withDefaults(), progress: map[TaskID]Progress{},
+		searches: make(chan struct{}, maxSearches),
 		protocol: c.Protocol, keyAge: c.KeyAge, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},

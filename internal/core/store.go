@@ -20,6 +20,7 @@ type Store interface {
 	Commands
 	Invocations
 	Tasks
+	Results
 	Deliveries
 	Tags
 	Settings

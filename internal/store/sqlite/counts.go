@@ -15,7 +15,7 @@ import (
 type tx struct {
 	conn *sqlite.Conn
 	// These run once for every task, so they are kept at hand.
-	insertTask, readTask, writeTask, insertEvent *sqlite.Stmt
+	insertTask, readTask, writeTask, insertEvent, putResult *sqlite.Stmt
 
 	moved  map[core.ID]*progress // by operations of this transaction
 	moving map[core.ID]*progress // by the operation under way
@@ -33,11 +33,12 @@ type progress struct {
 
 func newTx(conn *sqlite.Conn) (*tx, error) {
 	t := &tx{conn: conn, moved: map[core.ID]*progress{}, moving: map[core.ID]*progress{}}
-	var errs [4]error
+	var errs [5]error
 	t.insertTask, errs[0] = conn.Prepare(insertTask)
 	t.readTask, errs[1] = conn.Prepare(readTask)
 	t.writeTask, errs[2] = conn.Prepare(writeTask)
 	t.insertEvent, errs[3] = conn.Prepare(insertEvent)
+	t.putResult, errs[4] = conn.Prepare(putResult)
 	return t, errors.Join(errs[:]...)
 }
 

@@ -71,6 +71,7 @@ func endedBefore(conn *sqlite.Conn, account core.AccountID, before core.ID, most
 func deleteInvocation(conn *sqlite.Conn, v *ended) error {
 	for _, text := range []string{
 		"DELETE FROM tasks WHERE invocation = ?",
+		"DELETE FROM results WHERE invocation = ?",
 		"DELETE FROM deliveries WHERE invocation = ?",
 		"DELETE FROM orders WHERE invocation = ?",
 		"DELETE FROM invocations WHERE id = ?",

@@ -125,6 +125,9 @@ func (t *tx) insertTasks(id core.ID, part int64, tasks []core.Task) error {
 		if err := step(t.insertTask); err != nil {
 			return err
 		}
+		if err := t.result(task); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -166,11 +169,11 @@ func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task)
 	if found, err := t.read(id, task); err != nil || !found {
 		return err
 	}
-	before, started := task.State, task.StartedAt
+	before, started, node := task.State, task.StartedAt, task.Node
 	if !change(task) {
 		return nil
 	}
-	task.ID = id
+	task.ID, task.Node = id, node
 	if before != task.State || !started.Equal(task.StartedAt) {
 		p, err := t.progress(id.Invocation)
 		if err != nil {
@@ -191,5 +194,8 @@ func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task)
 	if err := bindTask(&binder{Stmt: t.writeTask}, task); err != nil {
 		return err
 	}
-	return step(t.writeTask)
+	if err := step(t.writeTask); err != nil {
+		return err
+	}
+	return t.result(task)
 }

@@ -79,6 +79,7 @@ func Run(t *testing.T, open Open) {
 		{"task filters", testTaskFilters},
 		{"task pages", testTaskPages},
 		{"tasks of each", testTasksOfEach},
+		{"results", testResults},
 		{"parcel round trip", testParcelRoundTrip},
 		{"parcel change", testParcelChange},
 		{"parcel filters", testParcelFilters},

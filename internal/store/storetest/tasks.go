@@ -14,7 +14,11 @@ func fullTask(id core.TaskID) core.Task {
 		ID: id, Node: 5, State: core.Failed, Cause: core.CauseExitNonzero, Detail: "détail", Exited: true, ExitCode: -3, Signal: 9, Tries: 2,
 		SentAt: at(-1), ReceivedAt: at(0), StartedAt: at(1), EndedAt: at(2), StopAskedAt: at(3), UpdatedAt: at(4), Stdout: 1 << 40, Stderr: 7,
 		DrainCut: true, Late: true, Runs: 3, Latest: 1 << 50, LatestDue: at(5), Skipped: 4, Missed: 5, Output: core.Output{
-			Segments: []core.Segment{{Off: 0, Len: 70000, Stderr: 3}, {Off: 80000, Len: 5, Stderr: 5}},
+			Segments: []core.Segment{
+				{Off: 0, Len: 70000, Stderr: 3, Lines: [core.NumStreams]uint32{7, 6, 1}},
+				{Off: 80000, Len: 5, Stderr: 5, Lines: [core.NumStreams]uint32{2, 1, 2}},
+			},
+			Seal: core.Seal{Hashes: hashStates(), Mark: core.LineMark{Open: [core.NumStreams]bool{true, false, true}, Last: core.Stderr}},
 			Recent: core.Chunk{
 				Off: 80005, Spans: []core.Span{{Stream: core.Stdout, Len: 3}, {Stream: core.Stderr, Len: 2}}, Data: []byte("a\x00b\xffd"),
 			},
