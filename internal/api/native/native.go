@@ -127,8 +127,8 @@ var statuses = map[core.Code]int{
 // Write sends JSON, or a problem.
 func (d *Dialect) Write(w http.ResponseWriter, r *api.Request, result any, err error) string {
 	w.Header().Set("X-Request-Id", r.ID)
-	if raw, ok := result.(*bytesOf); ok && err == nil {
-		raw.write(w)
+	if a, ok := result.(answer); ok && err == nil {
+		a.write(w, r)
 		return ""
 	}
 	if err == nil {

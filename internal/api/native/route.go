@@ -170,7 +170,13 @@ func (d *Dialect) table() []route {
 		do("GET invocations/{id}", false, d.getInvocation),
 		do("GET invocations/{id}/tasks", false, d.listTasks),
 		do("GET invocations/{id}/runs", false, d.listRuns),
+		do("GET invocations/{id}/groups", false, d.listGroups),
+		do("GET invocations/{id}/groups/{key}/tasks", false, d.listGroupTasks),
+		do("GET invocations/{id}/groups/{key}/diff", false, d.getDiff),
 		do("GET tasks/{id}/output", false, d.getOutput),
+		do("GET tasks/{id}/lines", false, d.getLines),
+		do("GET tasks/{id}/search", false, d.searchOutput),
+		do("GET tasks/{id}/raw", false, d.getRaw),
 		do("POST transfers", true, d.createUpload),
 		do("GET transfers/{id}", false, d.getUpload),
 		do("PUT transfers/{id}/chunks/{chunk}", false, d.putChunk), // the upload is on record, not each of its thousand chunks

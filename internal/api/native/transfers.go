@@ -245,7 +245,7 @@ type bytesOf struct {
 	turn <-chan struct{}
 }
 
-func (b *bytesOf) write(w http.ResponseWriter) {
+func (b *bytesOf) write(w http.ResponseWriter, _ *api.Request) {
 	defer func() { <-b.turn }()
 	sum := sha256.Sum256(b.data)
 	w.Header().Set(ChunkHashHeader, hex.EncodeToString(sum[:]))
