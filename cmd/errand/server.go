@@ -46,6 +46,7 @@ func (f *serverFlags) add(cmd *cobra.Command, level string) {
 	flags.StringVar(&f.S3.SecretKey, "s3-secret-key", "", "its `SECRET`; other users of this machine do not see it in ERRAND_S3_SECRET_KEY")
 	flags.BoolVar(&f.S3.PathStyle, "s3-path-style", false, "ask for HOST/BUCKET instead of BUCKET.HOST")
 	flags.StringVar(&f.S3.CAFile, "s3-ca-file", "", "`FILE` with certificates to trust, besides the system's, when the object store is called")
+	f.addLogin(flags)
 	flags.StringVar(&f.level, "log-level", level, "`LEVEL` of the log: debug, info, warn or error")
 }
 

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
+	"net/http"
 	"time"
 
 	"errand/internal/api/sign"
@@ -16,7 +18,12 @@ type Env struct {
 	Nonces  *sign.NonceCache
 	// Regions are the region names that exist here besides the vendors' published ones; the first is the default.
 	Regions []string
+	// Login is who a request with the cookie of a login comes from, and ErrNoLogin for one without; nil if nobody signs in here.
+	Login func(*http.Request) (core.Caller, error)
 }
+
+// ErrNoLogin says that a request carries no login.
+var ErrNoLogin = errors.New("no login")
 
 // TokenError says that a temporary key came without its token or with a wrong one.
 type TokenError struct{ Missing bool }
@@ -93,7 +100,7 @@ func (e *Env) ProveSecret(ctx context.Context, id, secret, token string) (core.C
 	if err != nil {
 		return core.Caller{}, err
 	}
-	if cred.Kind == core.KeyBearer || !same(secret, cred.Secret) && (cred.OldSecret == "" || !same(secret, cred.OldSecret)) {
+	if cred.Kind == core.KeyBearer || cred.Kind == core.KeyLogin || !same(secret, cred.Secret) && (cred.OldSecret == "" || !same(secret, cred.OldSecret)) {
 		return core.Caller{}, &core.Error{Code: core.CodeUnauthenticated, Reason: core.ReasonKeyUnknown, Detail: "wrong secret"}
 	}
 	if err := checkToken(&cred, token); err != nil {

@@ -15,12 +15,17 @@ import (
 
 // Login knows who is signed in. Implementations keep that in a cookie of the browser.
 type Login interface {
-	// Caller returns who makes a request, if somebody is signed in whose session is still good.
+	// Caller returns who makes a request, if somebody is signed in whose login is still good.
 	Caller(r *http.Request) (core.Caller, bool)
-	// SignIn begins a session for whoever has an access key and its secret.
+	// SignIn signs in whoever has an access key and its secret.
 	SignIn(w http.ResponseWriter, r *http.Request, keyID, secret string) error
-	// SignOut ends the session.
+	// SignOut ends the login.
 	SignOut(w http.ResponseWriter, r *http.Request)
+	// Ask sends somebody who is not signed in to the login page, and from there back to where they were.
+	Ask(w http.ResponseWriter, r *http.Request)
+	// Provider is what the identity provider is called that people can sign in with, and the address that leads there; empty if there is none.
+	// The address takes the place to go on to as ?next=.
+	Provider() (name, address string)
 }
 
 // Status is what the page on the system's health says about the server itself.
@@ -119,7 +124,7 @@ func (c *Console) handle(rt route) http.HandlerFunc {
 		r := c.request(w, hr)
 		who, ok := c.Login.Caller(hr)
 		if !ok && !rt.open {
-			c.askWho(w, r)
+			c.Login.Ask(w, hr)
 			return
 		}
 		if ok {
@@ -190,20 +195,6 @@ func (c *Console) audit(r *request, err error) {
 		Account: r.caller.Account, At: r.caller.Time, Principal: r.caller.Principal, KeyID: r.caller.KeyID, Dialect: "console", Action: r.caller.Action,
 		RequestID: r.caller.RequestID, Source: r.caller.Source.String(), UserAgent: agent, Resources: r.caller.Trail.Resources(), Code: code,
 	})
-}
-
-// askWho sends somebody who is not signed in to the page where that can be changed, and back again afterwards.
-func (c *Console) askWho(w http.ResponseWriter, r *request) {
-	to := root + "login"
-	if r.Method == http.MethodGet && r.URL.Path != root {
-		to = withQuery(to, "next", r.URL.RequestURI())
-	}
-	if r.Header.Get("HX-Request") != "" {
-		w.Header().Set("HX-Redirect", to) // a fragment cannot become the form
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	http.Redirect(w, r.Request, to, http.StatusSeeOther)
 }
 
 // answer is the one place that writes.

@@ -13,6 +13,8 @@ type loginView struct {
 	Next    string
 	KeyID   string
 	Refused string // why nobody was signed in, a key below "login."
+	// Provider is what the identity provider is called, and With where it is asked; both are empty if there is none.
+	Provider, With string
 }
 
 func (c *Console) loginForm(r *request) (answer, error) {
@@ -20,7 +22,19 @@ func (c *Console) loginForm(r *request) (answer, error) {
 	if _, ok := c.Login.Caller(r.Request); ok {
 		return answer{redirect: next}, nil
 	}
-	return answer{view: "login", title: r.t.text("login.title"), data: loginView{Next: next}}, nil
+	v := loginView{Next: next}
+	if key := "login.problem." + r.URL.Query().Get("error"); c.views[r.lang].words.texts[key] != "" {
+		v.Refused = key
+	}
+	return answer{view: "login", title: r.t.text("login.title"), data: c.offer(v)}, nil
+}
+
+// offer adds the other way of signing in.
+func (c *Console) offer(v loginView) loginView {
+	if name, address := c.Login.Provider(); address != "" {
+		v.Provider, v.With = name, withQuery(address, "next", v.Next)
+	}
+	return v
 }
 
 func (c *Console) login(r *request) (answer, error) {
@@ -39,7 +53,7 @@ func (c *Console) login(r *request) (answer, error) {
 		if c.views[r.lang].words.texts[v.Refused] == "" {
 			v.Refused = "login.refused.unauthenticated"
 		}
-		return c.render(w, r, answer{view: "login", title: r.t.text("login.title"), data: v, status: statusOf(e.Code)})
+		return c.render(w, r, answer{view: "login", title: r.t.text("login.title"), data: c.offer(v), status: statusOf(e.Code)})
 	}}, nil
 }
 

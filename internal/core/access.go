@@ -94,7 +94,7 @@ type Access interface {
 	ChangeKey(ctx context.Context, account AccountID, id string, change func(k *AccessKey, others int) (keep bool, err error)) error
 	// SetKeysUsed writes when keys were last used, never backwards. Keys that are gone are passed over.
 	SetKeysUsed(ctx context.Context, used map[string]time.Time) error
-	// DeleteExpiredKeys deletes temporary keys that expired before a time, at most most of them, and returns how many.
+	// DeleteExpiredKeys deletes temporary keys and logins that expired before a time, at most most of them, and returns how many.
 	DeleteExpiredKeys(ctx context.Context, before time.Time, most int) (int, error)
 
 	InsertUser(ctx context.Context, u User) error

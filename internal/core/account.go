@@ -29,6 +29,7 @@ const (
 	KeyLong      KeyKind = "long"      // signs until it is disabled
 	KeyTemporary KeyKind = "temporary" // signs until ExpiresAt, and only together with Token
 	KeyBearer    KeyKind = "bearer"    // is sent as it is; only its hash is kept
+	KeyLogin     KeyKind = "login"     // the same, of a person who signed in; until ExpiresAt, and no longer than Idle without use
 )
 
 // AccessKey lets a program act for an account. Signature schemes need the plain secret, so it is kept sealed rather than hashed.
@@ -38,12 +39,14 @@ type AccessKey struct {
 	Principal   string // who acts: RootUser or the name of a user
 	Kind        KeyKind
 	Description string
-	Sealed      []byte // secret under the installation's Sealer; none for KeyBearer
-	TokenHash   string // hex SHA-256 of the security token (KeyTemporary) or of the bearer token (KeyBearer)
+	Sealed      []byte // secret under the installation's Sealer; none for KeyBearer and KeyLogin
+	TokenHash   string // hex SHA-256 of the security token (KeyTemporary) or of the token itself (KeyBearer, KeyLogin)
 	Session     string // policy document that narrows what the principal may do, KeyTemporary only; empty narrows nothing
 	Dialects    []string
 	Networks    []netip.Prefix // where from; empty means anywhere. So do Dialects: empty means through any
 	Disabled    bool
+	Parent      string        // id of the key that a KeyLogin was made with, and ends with; empty: an identity provider vouched for it
+	Idle        time.Duration // KeyLogin ends when it was not used for so long; zero means that it need not be used
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // zero means never
 	UsedAt      time.Time // last use, up to a minute late; zero means never

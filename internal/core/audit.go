@@ -108,7 +108,7 @@ func (s *Service) retainAudit(ctx context.Context, account AccountID, age time.D
 	}
 }
 
-// removeExpiredKeys removes temporary keys that ended a day ago.
+// removeExpiredKeys removes temporary keys and logins that ended a day ago.
 func (s *Service) removeExpiredKeys(ctx context.Context) error {
 	for {
 		n, err := s.store.DeleteExpiredKeys(ctx, s.Now().Add(-keepExpiredKeys), retainRows)

@@ -119,6 +119,7 @@ const (
 	ReasonKeyUnknown
 	ReasonKeyDisabled
 	ReasonKeyExpired
+	ReasonLoginEnded // a login is over, or there never was one
 	ReasonDenied
 	ReasonThrottled
 	ReasonAccessNotFound // account, user, key or policy

@@ -50,10 +50,10 @@ func (s *Service) issue(ctx context.Context, k AccessKey) (IssuedKey, error) {
 	return issued, s.store.InsertKey(ctx, k)
 }
 
-// arm gives a key new secrets. A bearer token begins with the key's id, by which it is found.
+// arm gives a key new secrets. A token that is sent as it is begins with the key's id, by which it is found.
 func (s *Service) arm(k *AccessKey) IssuedKey {
 	var issued IssuedKey
-	if k.Kind == KeyBearer {
+	if k.Kind == KeyBearer || k.Kind == KeyLogin {
 		issued.Token = k.ID + "." + NewSecret()
 	} else {
 		issued.Secret = NewSecret()
@@ -92,7 +92,7 @@ func (s *Service) Key(ctx context.Context, id string) (Credential, error) {
 		return Credential{}, &Error{Code: CodeUnauthenticated, Reason: ReasonKeyExpired, Detail: "access key is expired"}
 	}
 	c := Credential{AccessKey: k}
-	if k.Kind == KeyBearer {
+	if k.Kind == KeyBearer || k.Kind == KeyLogin {
 		return c, nil
 	}
 	if c.Secret, err = s.sealer.Open(k.Sealed, k.ID); err != nil {
@@ -104,7 +104,7 @@ func (s *Service) Key(ctx context.Context, id string) (Credential, error) {
 	return c, err
 }
 
-// Bearer finds the key whose token this is.
+// Bearer finds the key whose token this is: that of a bearer token or of a login.
 func (s *Service) Bearer(ctx context.Context, token string) (AccessKey, error) {
 	unknown := &Error{Code: CodeUnauthenticated, Reason: ReasonKeyUnknown, Detail: "unknown bearer token"}
 	id, _, ok := strings.Cut(token, ".")
@@ -119,8 +119,11 @@ func (s *Service) Bearer(ctx context.Context, token string) (AccessKey, error) {
 	given := []byte(HashToken(token))
 	good := subtle.ConstantTimeCompare(given, []byte(c.TokenHash)) == 1 ||
 		s.Now().Before(c.OldUntil) && subtle.ConstantTimeCompare(given, []byte(c.OldTokenHash)) == 1
-	if err == nil && (c.Kind != KeyBearer || !good) {
+	if err == nil && (c.Kind != KeyBearer && c.Kind != KeyLogin || !good) {
 		return AccessKey{}, unknown
+	}
+	if err == nil && c.Kind == KeyLogin {
+		err = s.checkLogin(ctx, &c.AccessKey)
 	}
 	return c.AccessKey, err
 }
@@ -239,7 +242,7 @@ type TokenSpec struct {
 }
 
 // IssueToken makes a temporary key, as the vendors' AssumeRole and GetFederationToken do. To act as a role takes the right to create keys
-// of it; everybody may have a temporary key of their own, except by a temporary key, which could so outlive itself.
+// of it; everybody may have a temporary key of their own, except by a temporary key or a login, which could so outlive itself.
 func (s *Service) IssueToken(ctx context.Context, c Caller, spec TokenSpec) (IssuedKey, error) {
 	switch {
 	case spec.Lifetime < MinToken:
@@ -259,8 +262,8 @@ func (s *Service) IssueToken(ctx context.Context, c Caller, spec TokenSpec) (Iss
 		ExpiresAt: s.Now().Add(spec.Lifetime),
 	}
 	if spec.Role == "" {
-		if c.KeyKind == KeyTemporary {
-			return IssuedKey{}, &Error{Code: CodeDenied, Reason: ReasonDenied, Detail: "a temporary key issues none of its own kind"}
+		if c.KeyKind == KeyTemporary || c.KeyKind == KeyLogin {
+			return IssuedKey{}, &Error{Code: CodeDenied, Reason: ReasonDenied, Detail: "a temporary key or a login issues none of that kind"}
 		}
 		c.Trail.note("user/" + c.Principal)
 	} else {
@@ -281,7 +284,7 @@ func (s *Service) IssueToken(ctx context.Context, c Caller, spec TokenSpec) (Iss
 	return issued, err
 }
 
-// Keys lists the keys of a user, or of all the account's users and root, by id. Temporary keys are left out unless they are asked for.
+// Keys lists the keys of a user, or of all the account's users and root, by id. Temporary keys and logins are left out unless they are asked for.
 func (s *Service) Keys(ctx context.Context, c Caller, user string, temporary bool) ([]AccessKey, error) {
 	if err := c.Allow("key.list", nil, resource("user", user, nil)); err != nil {
 		return nil, err
@@ -296,7 +299,7 @@ func (s *Service) Keys(ctx context.Context, c Caller, user string, temporary boo
 	}
 	rows, err := s.store.ListKeys(ctx, KeyFilter{Account: c.Account, Principal: user})
 	if !temporary {
-		rows = slices.DeleteFunc(rows, func(k AccessKey) bool { return k.Kind == KeyTemporary })
+		rows = slices.DeleteFunc(rows, func(k AccessKey) bool { return k.Kind == KeyTemporary || k.Kind == KeyLogin })
 	}
 	return rows, err
 }
@@ -355,8 +358,8 @@ func (s *Service) RotateKey(ctx context.Context, c Caller, id string, overlap ti
 		return IssuedKey{}, invalid(ReasonTooLarge, "overlap", "more than %v", MaxOverlap)
 	}
 	_, err = s.changeKey(ctx, c, "key.rotate", id, func(k *AccessKey, _ int) (bool, error) {
-		if k.Kind == KeyTemporary {
-			return false, &Error{Code: CodeConflict, Reason: ReasonInvalidValue, Field: "key", Detail: "a temporary key ends by itself"}
+		if k.Kind == KeyTemporary || k.Kind == KeyLogin {
+			return false, &Error{Code: CodeConflict, Reason: ReasonInvalidValue, Field: "key", Detail: "a temporary key or a login ends by itself"}
 		}
 		old := *k
 		issued = s.arm(k)

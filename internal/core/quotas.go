@@ -15,7 +15,7 @@ const (
 	QuotaNodes         = "nodes"               // machines
 	QuotaInvocations   = "invocations-per-day" // since midnight UTC
 	QuotaUsers         = "users"               // users and roles
-	QuotaKeys          = "keys"                // access keys, temporary ones excepted
+	QuotaKeys          = "keys"                // access keys, temporary ones and logins excepted
 	QuotaPolicies      = "policies"            // policies of the account's own
 	QuotaConcurrent    = "concurrent-calls"    // calls that one server works on at the same time
 	QuotaRate          = "calls-per-minute"    // of all actions to one server; with "/" and an action, such as "/ecs:RunCommand", of that one

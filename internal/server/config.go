@@ -52,6 +52,8 @@ type Config struct {
 
 	Sessions session.Limits // of terminals; zero values have defaults
 
+	Login LoginConfig
+
 	Now func() time.Time
 	Log *slog.Logger
 	// Notice gets what the operator must read once, such as a generated root key.
@@ -82,6 +84,9 @@ func (c *Config) check() error {
 	}
 	if c.NodeKeyDays < 0 || c.NodeKeyDays > maxRetainDays {
 		return fmt.Errorf("keys of nodes can become 0 to %d days old", maxRetainDays)
+	}
+	if err := c.Login.check(); err != nil {
+		return err
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {

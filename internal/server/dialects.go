@@ -10,6 +10,7 @@ import (
 	"errand/internal/api/zos"
 	"errand/internal/core"
 	"errand/internal/dispatch"
+	"errand/internal/login"
 )
 
 // fills lists the dialects that have built-in parameters.
@@ -20,7 +21,7 @@ func fills() map[core.Origin]dispatch.Fill {
 }
 
 // dialects lists every dialect, in the order in which requests are offered to them.
-func dialects(c *Config, svc *core.Service) []api.Dialect {
-	env := api.Env{Service: svc, Now: c.Now, Nonces: new(sign.NonceCache), Regions: c.Regions}
+func dialects(c *Config, svc *core.Service, logins *login.Logins) []api.Dialect {
+	env := api.Env{Service: svc, Now: c.Now, Nonces: new(sign.NonceCache), Regions: c.Regions, Login: logins.Prove}
 	return []api.Dialect{native.New(env), zos.New(env), tat.New(env), eflo.New(env), ecs.New(env)}
 }

@@ -23,6 +23,7 @@ import (
 	"errand/internal/core"
 	"errand/internal/depot"
 	"errand/internal/dispatch"
+	"errand/internal/login"
 	"errand/internal/protocol"
 	"errand/internal/session"
 	"errand/internal/store/blob"
@@ -39,6 +40,7 @@ type Server struct {
 	disp    *dispatch.Dispatcher
 	relay   *session.Relay
 	ca      *broker.CA
+	logins  *login.Logins
 	http    *http.Server
 	lis     net.Listener
 	served  chan error
@@ -112,6 +114,9 @@ func (s *Server) openCore(ctx context.Context) error {
 		config.ObjectStore, uploader = objects, objects
 	}
 	s.Service = core.NewService(config)
+	if s.logins, err = c.Login.open(c, s.Service, seal); err != nil {
+		return err
+	}
 	s.metrics = telemetry.NewMetrics(map[string]telemetry.Gauge{
 		"errand_nodes_connected": {Help: "Nodes connected to this server.", Read: func() float64 { return float64(s.Service.ConnectedNodes()) }},
 		"errand_tasks_open":      {Help: "Tasks that have not ended.", Read: func() float64 { return float64(s.disp.Open()) }},
@@ -242,6 +247,10 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.Handle("/console/", pages)
 	mux.Handle("GET "+api.SessionPath, s.relay)
+	signing := s.logins.Handler()
+	for _, pattern := range login.Patterns() {
+		mux.Handle(pattern, signing)
+	}
 	packages := depot.New(depot.Config{Dir: s.config.AgentPackages, Log: s.config.Log})
 	mux.HandleFunc("GET "+depot.ScriptPath, packages.Script)
 	mux.HandleFunc("GET "+depot.DownloadPath, packages.Download)
@@ -249,7 +258,7 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 		Service: s.Service, BusURLs: s.busURLs, CA: s.ca.PEM, Now: s.config.Now, Log: s.config.Log,
 	}))
 	mux.Handle("/", &api.Server{
-		Dialects: dialects(&s.config, s.Service), Now: s.config.Now, Log: s.config.Log,
+		Dialects: dialects(&s.config, s.Service, s.logins), Now: s.config.Now, Log: s.config.Log,
 		Observe: func(call api.Call) {
 			s.metrics.Calls.WithLabelValues(call.Dialect, call.Action, call.Code).Inc()
 			s.metrics.CallSeconds.WithLabelValues(call.Dialect, call.Action).Observe(call.Duration.Seconds())

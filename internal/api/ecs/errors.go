@@ -174,6 +174,7 @@ var refusals = map[core.Reason]alibaba.Answer{
 	core.ReasonKeyUnknown:     alibaba.KeyUnknown,
 	core.ReasonKeyDisabled:    alibaba.KeyInactive,
 	core.ReasonKeyExpired:     alibaba.TokenExpired,
+	core.ReasonLoginEnded:     alibaba.TokenExpired,
 	core.ReasonDenied:         alibaba.Denied,
 	core.ReasonThrottled:      alibaba.Throttled,
 	core.ReasonAccessNotFound: alibaba.OperationRefused, // these are managed elsewhere

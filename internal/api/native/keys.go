@@ -12,7 +12,7 @@ import (
 type Key struct {
 	ID          string     `json:"id"`
 	User        string     `json:"user"`
-	Kind        string     `json:"kind"` // long, temporary or bearer
+	Kind        string     `json:"kind"` // long, temporary, bearer or login
 	Description string     `json:"description"`
 	Dialects    []string   `json:"dialects,omitempty"` // none means through any
 	Networks    []string   `json:"networks,omitempty"` // none means from anywhere

@@ -1,5 +1,5 @@
 // Package native is Errand's own API: plain JSON over the same core, without the vendors' caps on the number of targets. Callers
-// prove themselves with an access key by HTTP Basic authentication or with a bearer token, over TLS or on loopback.
+// prove themselves with an access key by HTTP Basic authentication or with a bearer token, over TLS or on loopback; browsers by the cookie of a login.
 package native
 
 import (
@@ -54,8 +54,13 @@ func (d *Dialect) Room(r *http.Request) int64 {
 // tokenHeader carries the security token of a temporary key beside HTTP Basic authentication.
 const tokenHeader = "X-Errand-Security-Token" //nolint:gosec // the name of a header
 
-// Identify checks the access key or the bearer token. Whatever is wrong with them, the answer is the same.
+// Identify checks the access key, the bearer token or the cookie of a login. Whatever is wrong with them, the answer is the same.
 func (d *Dialect) Identify(ctx context.Context, r *api.Request) (core.Caller, error) {
+	if d.env.Login != nil && r.Header.Get("Authorization") == "" {
+		if caller, err := d.env.Login(r.Request); !errors.Is(err, api.ErrNoLogin) {
+			return caller, err
+		}
+	}
 	if r.TLS == nil && !r.Peer.IsLoopback() {
 		return core.Caller{}, refused("access keys travel only over TLS or on loopback")
 	}

@@ -198,6 +198,10 @@ func (d *Dialect) table() []route {
 		do("POST sessions/{id}/watch", true, d.watchSession),
 		do("POST sessions/{id}/take", true, d.takeSession),
 
+		do("GET whoami", false, d.whoami),
+		do("POST logins", true, d.createLogin),
+		do("DELETE logins/mine", true, d.logout),
+
 		do("GET accounts", false, d.listAccounts),
 		do("POST accounts", true, d.createAccount),
 		do("GET accounts/{id}", false, d.getAccount),

@@ -198,6 +198,7 @@ var reasons = map[core.Reason]code{
 	core.ReasonKeyUnknown:     codeKeyUnknown,
 	core.ReasonKeyDisabled:    codeKeyUnknown,
 	core.ReasonKeyExpired:     codeTemporaryKey,
+	core.ReasonLoginEnded:     codeTemporaryKey,
 	core.ReasonDenied:         codeDenied,
 	core.ReasonThrottled:      codeRequestLimit,
 	core.ReasonAccessNotFound: codeInvalidValue,

@@ -122,7 +122,7 @@ func codeOf(r core.Reason) code {
 	switch r {
 	case core.ReasonInternal:
 		return codeInternal
-	case core.ReasonKeyUnknown, core.ReasonKeyDisabled, core.ReasonKeyExpired, core.ReasonRegistrationRefused:
+	case core.ReasonKeyUnknown, core.ReasonKeyDisabled, core.ReasonKeyExpired, core.ReasonLoginEnded, core.ReasonRegistrationRefused:
 		return codeAuthorization
 	case core.ReasonDenied, core.ReasonUnknownAction:
 		return codeUnauthorized

@@ -20,7 +20,7 @@ func TestAccessPlans(t *testing.T) {
 	}{
 		{"audit", audit.query(auditColumns, " ORDER BY id DESC LIMIT 50"), audit.args, "SEARCH audit USING INDEX audit_account (account=?)"},
 		{"count", countInvocations, []any{core.AccountID(1), core.ID(5)}, "invocations_account (account=? AND rowid>?)"},
-		{"expired keys", expiredKeys, []any{time.Unix(1, 0), core.KeyTemporary, 10}, "access_keys_expiry (expires_at<?)"},
+		{"expired keys", expiredKeys, []any{time.Unix(1, 0), core.KeyTemporary, core.KeyLogin, 10}, "access_keys_expiry (expires_at<?)"},
 		{"old audit", oldAudit, []any{core.AccountID(1), 10}, "audit_account (account=?)"},
 	} {
 		steps := strings.Join(plan(t, s, tt.text, tt.args), "\n")

@@ -10,7 +10,7 @@ import (
 )
 
 const keyColumns = `id, account, principal, kind, description, sealed, token_hash, session, dialects, networks, disabled,
-	created_at, expires_at, used_at, old_sealed, old_token_hash, old_until`
+	created_at, expires_at, used_at, old_sealed, old_token_hash, old_until, parent, idle`
 
 func scanKey(r *row) (k core.AccessKey) {
 	k.ID, k.Account, k.Principal, k.Kind = r.text(), core.AccountID(r.int()), r.text(), core.KeyKind(r.text())
@@ -19,6 +19,7 @@ func scanKey(r *row) (k core.AccessKey) {
 	r.json(&k.Networks)
 	k.Disabled, k.CreatedAt, k.ExpiresAt, k.UsedAt = r.bool(), r.time(), r.time(), r.time()
 	k.OldSealed, k.OldTokenHash, k.OldUntil = r.bytes(), r.text(), r.time()
+	k.Parent, k.Idle = r.text(), r.duration()
 	return k
 }
 
@@ -29,9 +30,9 @@ func (s *Store) InsertKey(ctx context.Context, k core.AccessKey) error {
 }
 
 func writeKey(conn *sqlite.Conn, verb string, k *core.AccessKey) error {
-	return exec(conn, verb+" INTO access_keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	return exec(conn, verb+" INTO access_keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		k.ID, k.Account, k.Principal, k.Kind, k.Description, k.Sealed, k.TokenHash, k.Session, k.Dialects, k.Networks, k.Disabled,
-		k.CreatedAt, k.ExpiresAt, k.UsedAt, k.OldSealed, k.OldTokenHash, k.OldUntil)
+		k.CreatedAt, k.ExpiresAt, k.UsedAt, k.OldSealed, k.OldTokenHash, k.OldUntil, k.Parent, k.Idle)
 }
 
 // Key implements core.Accounts.
@@ -111,12 +112,12 @@ func (s *Store) SetKeysUsed(ctx context.Context, used map[string]time.Time) erro
 	return named(err, "set last use of access keys")
 }
 
-const expiredKeys = "SELECT id FROM access_keys WHERE expires_at < ? AND kind = ? ORDER BY expires_at LIMIT ?"
+const expiredKeys = "SELECT id FROM access_keys WHERE expires_at < ? AND kind IN (?, ?) ORDER BY expires_at LIMIT ?"
 
 // DeleteExpiredKeys implements core.Access.
 func (s *Store) DeleteExpiredKeys(ctx context.Context, before time.Time, most int) (n int, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		err := exec(t.conn, "DELETE FROM access_keys WHERE id IN ("+expiredKeys+")", before, core.KeyTemporary, most)
+		err := exec(t.conn, "DELETE FROM access_keys WHERE id IN ("+expiredKeys+")", before, core.KeyTemporary, core.KeyLogin, most)
 		n = t.conn.Changes()
 		return err
 	})

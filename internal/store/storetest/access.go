@@ -78,9 +78,10 @@ func testKeyChange(t *testing.T, f *fixture) {
 func testKeyTimes(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	for i, id := range []string{"a", "b", "c"} {
-		is(t, "insert", f.InsertKey(ctx, core.AccessKey{ID: id, Account: mine, Kind: core.KeyTemporary, ExpiresAt: at(10 * (i + 1))}), nil)
+		kind := []core.KeyKind{core.KeyTemporary, core.KeyLogin}[i%2]
+		is(t, "insert", f.InsertKey(ctx, core.AccessKey{ID: id, Account: mine, Kind: kind, ExpiresAt: at(10 * (i + 1))}), nil)
 	}
-	is(t, "insert", f.InsertKey(ctx, core.AccessKey{ID: "endless", Account: mine, Kind: core.KeyTemporary}), nil)
+	is(t, "insert", f.InsertKey(ctx, core.AccessKey{ID: "endless", Account: mine, Kind: core.KeyLogin}), nil)
 	is(t, "insert", f.InsertKey(ctx, core.AccessKey{ID: "long", Account: mine, Kind: core.KeyLong, ExpiresAt: at(1)}), nil)
 	is(t, "used", f.SetKeysUsed(ctx, map[string]time.Time{"a": at(5), "b": at(6), "gone": at(7)}), nil)
 	is(t, "used before", f.SetKeysUsed(ctx, map[string]time.Time{"a": at(4), "b": at(8)}), nil)

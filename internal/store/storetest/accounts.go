@@ -39,7 +39,7 @@ func testKeys(t *testing.T, f *fixture) {
 		TokenHash: core.HashToken("t"), Session: "{}", Dialects: []string{"ecs", "tat"},
 		Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 		Disabled: true, CreatedAt: at(1), ExpiresAt: at(2), UsedAt: at(3),
-		OldSealed: []byte{2}, OldTokenHash: core.HashToken("o"), OldUntil: at(4),
+		OldSealed: []byte{2}, OldTokenHash: core.HashToken("o"), OldUntil: at(4), Parent: "ek0", Idle: time.Minute,
 	}
 	filled(t, want)
 	bare := core.AccessKey{ID: "ek2", Account: other}
