@@ -16,8 +16,9 @@ type Sender struct {
 	window, chunk int
 
 	mu    sync.Mutex
-	buf   []byte // what was not acknowledged, sent or not
+	buf   []byte // what the other half may still ask for, sent or not
 	acked uint64 // position of buf[0]
+	have  uint64 // what the other half said last that it has
 	sent  uint64 // position of the first byte that was not sent
 	limit uint64 // position of the first byte that may not be sent
 	moved bool   // something was acknowledged since the last Tick
@@ -29,11 +30,11 @@ type Sender struct {
 // them.
 func NewSender(pos uint64, window, chunk int, send func(pos uint64, data []byte)) *Sender {
 	return &Sender{
-		send: send, window: window, chunk: chunk, acked: pos, sent: pos, limit: pos + uint64(window), room: make(chan struct{}, 1),
+		send: send, window: window, chunk: chunk, acked: pos, have: pos, sent: pos, limit: pos + uint64(window), room: make(chan struct{}, 1),
 	}
 }
 
-// Write sends p. It waits while a window of bytes is not acknowledged, at most until ctx ends.
+// Write sends p. It waits while a window of bytes may still be asked for, at most until ctx ends.
 func (s *Sender) Write(ctx context.Context, p []byte) error {
 	for {
 		s.mu.Lock()
@@ -62,24 +63,42 @@ func (s *Sender) push() {
 	}
 }
 
-// Acked takes word from the receiving half. What cannot be true is ignored.
-func (s *Sender) Acked(have, limit uint64) {
+// Acked takes word from the receiving half: everything before have has arrived, but the last kept bytes of that it could still lose, so they have
+// to stay here. What cannot be true is ignored.
+func (s *Sender) Acked(have, kept, limit uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if have > s.acked+uint64(len(s.buf)) {
+	if have > s.acked+uint64(len(s.buf)) || kept > have {
 		return
 	}
-	if have > s.acked {
-		s.buf = s.buf[have-s.acked:]
-		s.acked, s.sent = have, max(s.sent, have)
-		s.moved = true
+	s.moved = s.moved || have > s.have
+	if done := have - kept; done > s.acked {
+		s.buf = s.buf[done-s.acked:]
+		s.acked = done
 		select {
 		case s.room <- struct{}{}:
 		default:
 		}
 	}
+	s.have = max(have, s.acked) // the last word holds: a receiving half that began again has less than the one before
+	s.sent = max(s.sent, s.have)
 	s.limit = max(s.limit, limit)
 	s.push()
+}
+
+// Rewind sends everything again that is kept, for a receiving half that begins at Start.
+func (s *Sender) Rewind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.have, s.sent = s.acked, s.acked
+	s.push()
+}
+
+// Have is what the receiving half said last that it has.
+func (s *Sender) Have() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.have
 }
 
 // Tick is to be called now and then, such as once a second: what was under way for a whole round without an answer is sent again.
@@ -87,9 +106,9 @@ func (s *Sender) Tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.aged && !s.moved {
-		s.sent = s.acked
+		s.sent = s.have
 	}
-	s.aged, s.moved = s.sent > s.acked, false
+	s.aged, s.moved = s.sent > s.have, false
 	s.push()
 }
 
@@ -110,9 +129,10 @@ func (s *Sender) End() uint64 {
 // ErrBeyond says that a stream was said to end before what has arrived of it.
 var ErrBeyond = errors.New("stream ends before its data")
 
-// Receiver is the receiving half of a stream. One goroutine at a time reads; the other methods may be called from any.
+// Receiver is the receiving half of a stream. Its methods may be called from any goroutine: those that read with From have a place of their own each, and
+// somebody who knows them all says with Keep what none of them needs any more; a single one reads with Next and Done.
 type Receiver struct {
-	ack    func(have, limit uint64)
+	ack    func(have, kept, limit uint64)
 	window int
 
 	mu    sync.Mutex
@@ -120,13 +140,14 @@ type Receiver struct {
 	read  uint64 // position of buf[0]
 	told  uint64 // the last limit that the sending half was told
 	ended bool
-	end   uint64 // of the stream, if ended
-	ready chan struct{}
+	end   uint64        // of the stream, if ended
+	news  chan struct{} // closed at the next change
 }
 
-// NewReceiver expects a stream from a position on. ack is called under a lock: it must not wait.
-func NewReceiver(pos uint64, window int, ack func(have, limit uint64)) *Receiver {
-	return &Receiver{ack: ack, window: window, read: pos, told: pos + uint64(window), ready: make(chan struct{}, 1)}
+// NewReceiver expects a stream from a position on. ack says what has arrived, how many bytes of that are kept here, and what may be sent. It is called
+// under a lock: it must not wait.
+func NewReceiver(pos uint64, window int, ack func(have, kept, limit uint64)) *Receiver {
+	return &Receiver{ack: ack, window: window, read: pos, told: pos + uint64(window), news: make(chan struct{})}
 }
 
 // Put takes a piece that arrived. What does not follow on what is there, or is more than was asked for, is dropped.
@@ -157,22 +178,52 @@ func (r *Receiver) End(pos uint64) error {
 // Next waits for bytes, at most until ctx ends, and returns up to most of them; io.EOF after the last. They stay until Done takes them away,
 // and must not be changed.
 func (r *Receiver) Next(ctx context.Context, most int) ([]byte, error) {
+	_, data, err := r.From(ctx, 0, most)
+	return data, err
+}
+
+// From is Next for a reader who has everything before pos. What is not there any more is passed over: at is where data begins. Data stays as it is, and
+// must not be changed.
+func (r *Receiver) From(ctx context.Context, pos uint64, most int) (at uint64, data []byte, err error) {
 	for {
 		r.mu.Lock()
-		buf, over := r.buf[:min(len(r.buf), most):min(len(r.buf), most)], r.ended && r.read == r.end
+		at = max(pos, r.read)
+		from := min(at-r.read, uint64(len(r.buf)))
+		to := min(from+uint64(most), uint64(len(r.buf)))
+		data, news := r.buf[from:to:to], r.news
+		over := r.ended && at >= r.end
 		r.mu.Unlock()
 		switch {
-		case len(buf) > 0:
-			return buf, nil
+		case len(data) > 0:
+			return at, data, nil
 		case over:
-			return nil, io.EOF
+			return at, nil, io.EOF
 		}
 		select {
-		case <-r.ready:
+		case <-news:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return at, nil, context.Cause(ctx)
 		}
 	}
+}
+
+// Keep says that nobody needs what is before pos any more.
+func (r *Receiver) Keep(pos uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pos <= r.read || pos > r.read+uint64(len(r.buf)) {
+		return
+	}
+	r.buf = r.buf[pos-r.read:]
+	r.read = pos
+	r.tell()
+}
+
+// Start is the position of the oldest byte that is there.
+func (r *Receiver) Start() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.read
 }
 
 // Done takes away the first n bytes that Next returned.
@@ -196,14 +247,13 @@ func (r *Receiver) Tell() {
 
 func (r *Receiver) tell() {
 	r.told = r.read + uint64(r.window)
-	r.ack(r.read+uint64(len(r.buf)), r.told)
+	r.ack(r.read+uint64(len(r.buf)), uint64(len(r.buf)), r.told)
 }
 
+// wake tells readers that there is something new. The caller holds the lock.
 func (r *Receiver) wake() {
-	select {
-	case r.ready <- struct{}{}:
-	default:
-	}
+	close(r.news)
+	r.news = make(chan struct{})
 }
 
 // Have is the position after the last byte that arrived.

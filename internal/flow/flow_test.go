@@ -41,7 +41,7 @@ func (w *wire) take(queue *[]func()) []func() {
 
 func halves(w *wire, pos uint64) (*flow.Sender, *flow.Receiver) {
 	var s *flow.Sender
-	r := flow.NewReceiver(pos, window, func(have, limit uint64) { w.add(&w.acks, func() { s.Acked(have, limit) }) })
+	r := flow.NewReceiver(pos, window, func(have, kept, limit uint64) { w.add(&w.acks, func() { s.Acked(have, kept, limit) }) })
 	s = flow.NewSender(pos, window, chunk, func(at uint64, data []byte) {
 		data = bytes.Clone(data)
 		w.add(&w.data, func() { r.Put(at, data) })
@@ -162,7 +162,8 @@ func TestLies(t *testing.T) {
 	if err := s.Write(t.Context(), []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
-	s.Acked(6, 1<<40)
+	s.Acked(6, 0, 1<<40)
+	s.Acked(5, 6, 1<<40)
 	if s.Start() != 0 || s.End() != 5 {
 		t.Errorf("keeps %d to %d", s.Start(), s.End())
 	}
@@ -174,12 +175,67 @@ func TestLies(t *testing.T) {
 	if err := r.End(4); !errors.Is(err, flow.ErrBeyond) {
 		t.Errorf("end before the data: %v", err)
 	}
-	s.Acked(5, 1<<40)
+	s.Acked(5, 0, 1<<40)
 	if s.Start() != 5 {
 		t.Errorf("keeps from %d", s.Start())
 	}
-	s.Acked(3, 0) // late
+	s.Acked(3, 0, 0) // late
 	if s.Start() != 5 {
 		t.Errorf("keeps from %d", s.Start())
+	}
+}
+
+// TestRewind has a receiving half take over from one that is gone: nothing of what that one still kept is lost, and nothing is sent twice to it for
+// no reason.
+func TestRewind(t *testing.T) {
+	t.Parallel()
+	w := &wire{}
+	s, r := halves(w, 0)
+	deliver := func(queue *[]func()) {
+		for _, f := range w.take(queue) {
+			f()
+		}
+	}
+	if err := s.Write(t.Context(), []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	deliver(&w.data)
+	r.Keep(4)
+	deliver(&w.acks)
+	s.Tick()
+	s.Tick()
+	if n := len(w.take(&w.data)); n > 0 {
+		t.Errorf("%d pieces sent again that are there", n)
+	}
+	if s.Start() != 4 || s.Have() != 10 || r.Start() != 4 {
+		t.Errorf("keeps from %d and %d, of %d", s.Start(), r.Start(), s.Have())
+	}
+	again := flow.NewReceiver(s.Start(), window, func(have, kept, limit uint64) { s.Acked(have, kept, limit) })
+	s.Rewind() // its pieces are for the receiving half that is gone
+	w.take(&w.data)
+	again.Tell()
+	s.Tick()
+	s.Tick() // nobody answered for a whole round
+	if n := len(w.take(&w.data)); n == 0 {
+		t.Error("nothing is sent again")
+	}
+	at, data, err := r.From(t.Context(), 2, 3)
+	if at != 4 || string(data) != "456" || err != nil {
+		t.Errorf("%d %q %v", at, data, err)
+	}
+	at, data, err = r.From(t.Context(), 8, 30)
+	if at != 8 || string(data) != "89" || err != nil {
+		t.Errorf("%d %q %v", at, data, err)
+	}
+	if err := r.End(10); err != nil {
+		t.Error(err)
+	}
+	if at, _, err = r.From(t.Context(), 10, 30); at != 10 || !errors.Is(err, io.EOF) {
+		t.Errorf("%d %v", at, err)
+	}
+	r.Keep(11) // of what is not there
+	r.Keep(3)
+	if r.Start() != 4 {
+		t.Errorf("keeps from %d", r.Start())
 	}
 }

@@ -18,7 +18,10 @@ import (
 //     otherwise it is dropped and sent again. SessionHave and SessionWant answer them: everything before Have has arrived, and nothing at or
 //     after Limit may be sent yet. The first SessionWindow bytes need no permission. So both sides keep at most a window in memory, loss costs
 //     time only, and whoever is slow holds up nobody else.
-//   - The answer to SessionOpen says where both streams stand, so that a server that starts again takes up what it finds.
+//   - Of what has arrived the server names the last Kept bytes that it could still lose, because nobody has them for good. The node keeps them too. A
+//     server that does not say so keeps none, and a node that does not know of it lets go of what has arrived: a crash of the server may then lose it.
+//   - The answer to SessionOpen says where both streams stand, so that a server that starts again takes up what it finds. Output is then sent again from
+//     Out on.
 //   - SessionResize has no answer and is repeated now and then; the last one holds.
 //   - When the program ends by itself, SessionState with SessionEnded says so and is repeated until SessionClose arrives; End is where its output
 //     ends, which counts only when the server holds everything before it. SessionClose ends whatever runs, is
@@ -175,13 +178,15 @@ const maxPosition = 1 << 62
 type SessionAck struct {
 	Have  uint64 // everything before it has arrived
 	Limit uint64 // nothing from here on may be sent yet
+	Kept  uint64 // so many bytes before Have may still be asked for
 }
 
 // Append adds the encoding of m as a message of this kind.
 func (m *SessionAck) Append(b []byte, k SessionKind) []byte {
 	b = append(b, byte(k))
 	b = appendUint(b, 1, m.Have)
-	return appendUint(b, 2, m.Limit)
+	b = appendUint(b, 2, m.Limit)
+	return appendUint(b, 3, m.Kept)
 }
 
 // DecodeSessionAck reads a message of this kind.
@@ -193,9 +198,11 @@ func DecodeSessionAck(b []byte, k SessionKind) (m SessionAck, err error) {
 			m.Have = d.num
 		case 2:
 			m.Limit = d.num
+		case 3:
+			m.Kept = d.num
 		}
 	}
-	if d.err == nil && (m.Have > m.Limit || m.Limit > maxPosition) {
+	if d.err == nil && (m.Have > m.Limit || m.Kept > m.Have || m.Limit > maxPosition) {
 		d.err = fmt.Errorf("%w: limit %d after %d", ErrMalformed, m.Limit, m.Have)
 	}
 	return m, d.err
@@ -264,6 +271,11 @@ type SessionState struct {
 	Cause  SessionCause // of the end
 	Detail string       // for people
 	End    uint64       // position after the last output
+
+	// Of a program that ended by itself, if the node tells:
+	Told   bool
+	Code   uint64 // its exit code, if Signal is 0
+	Signal uint64 // number of the signal that ended it
 }
 
 // Append adds the encoding of m.
@@ -274,7 +286,12 @@ func (m *SessionState) Append(b []byte) []byte {
 	b = appendUint(b, 3, m.Out)
 	b = appendUint(b, 4, uint64(m.Cause))
 	b = appendBytes(b, 5, m.Detail)
-	return appendUint(b, 6, m.End)
+	b = appendUint(b, 6, m.End)
+	if m.Told {
+		b = appendUint(b, 7, m.Code+1) // zero is not sent
+		b = appendUint(b, 8, m.Signal)
+	}
+	return b
 }
 
 // DecodeSessionState reads a SessionState message.
@@ -294,13 +311,17 @@ func DecodeSessionState(b []byte) (m SessionState, err error) {
 			m.Detail = d.text()
 		case 6:
 			m.End = d.num
+		case 7:
+			m.Told, m.Code = true, d.num-1
+		case 8:
+			m.Signal = d.num
 		}
 	}
 	switch {
 	case d.err != nil:
 	case m.Phase != SessionRuns && m.Phase != SessionEnded,
 		m.Phase == SessionEnded && (m.Cause == 0 || m.Cause >= sessionCauseEnd),
-		m.In > maxPosition, m.Out > maxPosition, m.End > maxPosition:
+		m.Code > 1<<31-1, m.Signal > 1<<8-1, m.In > maxPosition, m.Out > maxPosition, m.End > maxPosition:
 		d.err = fmt.Errorf("%w: session state %+v", ErrMalformed, m)
 	}
 	return m, d.err

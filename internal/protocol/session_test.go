@@ -22,9 +22,9 @@ func sessionSamples() map[string]struct {
 	}
 	open := SessionOpen{User: "root", Command: "top", Port: 65535, Host: "db", Rows: 24, Columns: 80}
 	data := SessionData{Pos: 1 << 40, Data: []byte("ls\n\x00\xff")}
-	ack := SessionAck{Have: 1 << 40, Limit: 1<<40 + SessionWindow}
+	ack := SessionAck{Have: 1 << 40, Limit: 1<<40 + SessionWindow, Kept: 77}
 	size := SessionResize{Rows: 50, Columns: 132}
-	state := SessionState{Phase: SessionEnded, In: 7, Out: 8, Cause: SessionNeverBegan, Detail: "no such user", End: 9}
+	state := SessionState{Phase: SessionEnded, In: 7, Out: 8, Cause: SessionNeverBegan, Detail: "no such user", End: 9, Told: true, Code: 0, Signal: 9}
 	return map[string]sample{
 		"open":   {open.Append(nil), &open, any2(DecodeSessionOpen)},
 		"input":  {data.Append(nil, KindSessionInput), &data, dataOf(KindSessionInput)},
@@ -74,6 +74,9 @@ func TestSessionMalformed(t *testing.T) {
 		"other direction":  {(&SessionData{Data: []byte("x")}).Append(nil, KindSessionInput), dataOf(KindSessionOutput)},
 		"limit before":     {(&SessionAck{Have: 2, Limit: 1}).Append(nil, KindSessionHave), ackOf(KindSessionHave)},
 		"limit far away":   {(&SessionAck{Have: 2, Limit: 1 << 63}).Append(nil, KindSessionHave), ackOf(KindSessionHave)},
+		"keeps too much":   {(&SessionAck{Have: 2, Limit: 3, Kept: 3}).Append(nil, KindSessionHave), ackOf(KindSessionHave)},
+		"no such code":     {(&SessionState{Phase: SessionEnded, Cause: SessionExited, Told: true, Code: 1 << 31}).Append(nil), any2(DecodeSessionState)},
+		"no such signal":   {(&SessionState{Phase: SessionEnded, Cause: SessionExited, Told: true, Signal: 256}).Append(nil), any2(DecodeSessionState)},
 		"no phase":         {(&SessionState{}).Append(nil), any2(DecodeSessionState)},
 		"end for nothing":  {(&SessionState{Phase: SessionEnded}).Append(nil), any2(DecodeSessionState)},
 		"new kind of end":  {(&SessionState{Phase: SessionEnded, Cause: 200}).Append(nil), any2(DecodeSessionState)},

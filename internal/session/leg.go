@@ -31,12 +31,43 @@ type leg struct {
 	moved   time.Time // when a byte last went either way
 	in      *flow.Sender
 	out     *flow.Receiver
+	shown   uint64 // the client has all output before this position
 	rows    uint16
 	columns uint16
+	away    bool // the node is not connected
 	over    bool
-	failed  bool
-	why     string // for the client
-	message string
+	end     ending
+	exit    *core.Exit    // how the program ended, once the node has said so
+	news    chan struct{} // closed when shown, away or what the node has of the input changes
+}
+
+// ending is how a leg ends.
+type ending struct {
+	status  core.ConnectionStatus
+	closed  core.CloseReason
+	reason  string // in the vendor's frames
+	word    string // in our own
+	message string // for people
+}
+
+// Endings that say all there is to say.
+var (
+	endExited    = ending{core.ConnectionTerminated, core.ClosedByAgent, reasonExit, "exited", ""}
+	endClosed    = ending{core.ConnectionTerminated, core.ClosedByClient, reasonExit, "ended", "the session was ended"}
+	endRemoved   = ending{core.ConnectionTerminated, core.ClosedNodeNotFound, reasonExit, "removed", "the node was removed"}
+	endIdle      = ending{core.ConnectionTerminated, core.ClosedByClient, reasonTimeout, "idle", "nothing was typed for too long"}
+	endLimit     = ending{core.ConnectionTerminated, core.ClosedByClient, reasonTimeout, "limit", "the session lasted as long as it may"}
+	endAway      = ending{core.ConnectionDisconnected, core.ClosedByClient, reasonTimeout, "away", "nobody was connected to the session for too long"}
+	endOffline   = ending{core.ConnectionFailed, core.ClosedAgentOffline, reasonTimeout, "offline", "the agent is not connected"}
+	endNoAnswer  = ending{core.ConnectionFailed, core.ClosedDeliveryTimeout, reasonTimeout, "no_answer", "the agent did not answer"}
+	endSilent    = ending{core.ConnectionDisconnected, core.ClosedByAgent, reasonTimeout, "silent", "the node was away for too long"}
+	endLost      = ending{core.ConnectionDisconnected, core.ClosedByAgent, reasonTimeout, "lost", "the agent ended or started again, and the session with it"}
+	endMalformed = ending{core.ConnectionDisconnected, core.ClosedMalformed, reasonBadData, "malformed", "the node said what cannot be"}
+)
+
+// failed is the ending of a leg that did not come about, as the node explains it.
+func failed(why string) ending {
+	return ending{core.ConnectionFailed, core.ClosedByAgent, reasonOpenFailed, "failed", why}
 }
 
 // newLeg begins a leg, or takes it up: the node's first word says which.
@@ -44,12 +75,19 @@ func newLeg(r *room, s *core.Session, c *core.Connection) *leg {
 	now := time.Now()
 	l := &leg{
 		room: r, node: c.Node, name: c.Shown, id: c.NodeID, begun: make(chan struct{}), gone: make(chan struct{}), stop: func() {},
-		asked: now, heard: now, moved: now,
-		open: protocol.SessionOpen{User: s.User, Command: s.Command, Port: uint64(s.Port), Host: s.Host},
+		news: make(chan struct{}), asked: now, heard: now, moved: now,
+		open: protocol.SessionOpen{
+			User: s.User, Command: s.Command, Port: uint64(s.Port), Host: s.Host, Rows: uint64(s.Rows), Columns: uint64(s.Columns),
+		},
 	}
 	if c.Status.Over() {
-		l.over, l.failed, l.message = true, c.Status == core.ConnectionFailed, c.Detail
-		l.why = reasonTimeout
+		l.over, l.end = true, ending{c.Status, c.Closed, reasonTimeout, "over", "the session is over"}
+		if c.Status == core.ConnectionFailed {
+			l.end.word, l.end.message = "failed", c.Detail
+		}
+		if c.Closed == core.ClosedAgentOffline {
+			l.end.word = "offline"
+		}
 		close(l.gone)
 	}
 	return l
@@ -61,12 +99,12 @@ func (l *leg) start(was core.ConnectionStatus) {
 	case l.isOver():
 		return
 	case was == core.ConnectionConnecting && !l.room.relay.service.Connected(l.node):
-		l.finish(core.ConnectionFailed, core.ClosedAgentOffline, reasonTimeout, "the agent is not connected")
+		l.finish(endOffline)
 		return
 	}
 	stop, err := l.room.relay.bus.ListenSession(int64(l.node), uint64(l.room.id), l.receive)
 	if err != nil {
-		l.finish(core.ConnectionFailed, core.ClosedByAgent, reasonOpenFailed, err.Error())
+		l.finish(failed(err.Error()))
 		return
 	}
 	l.stop = stop
@@ -82,7 +120,7 @@ func (l *leg) send(msg []byte) {
 func (l *leg) receive(msg []byte) {
 	if err := l.take(msg); err != nil {
 		l.room.relay.log.Warn("session of a node set aside", "session", l.room.id, "node", l.node, "error", err)
-		l.finish(core.ConnectionDisconnected, core.ClosedMalformed, reasonBadData, "")
+		l.finish(endMalformed)
 	}
 }
 
@@ -114,7 +152,8 @@ func (l *leg) take(msg []byte) error {
 		if err != nil || in == nil {
 			return err
 		}
-		in.Acked(m.Have, m.Limit)
+		in.Acked(m.Have, m.Kept, m.Limit)
+		l.tell(func() {})
 	case protocol.KindSessionOpen, protocol.KindSessionInput, protocol.KindSessionWant, protocol.KindSessionResize, protocol.KindSessionClose:
 		return fmt.Errorf("%w: kind %d is the server's", protocol.ErrMalformed, kind)
 	default: // of a newer node
@@ -133,13 +172,18 @@ func (l *leg) state(m *protocol.SessionState) error {
 	}
 	switch m.Cause {
 	case protocol.SessionExited:
+		if m.Told {
+			l.mu.Lock()
+			l.exit = &core.Exit{Code: int32(m.Code), Signal: uint8(m.Signal)} //nolint:gosec // both were looked at when the message was read
+			l.mu.Unlock()
+		}
 		return l.out.End(m.End) // and the leg is over when the client has got everything
 	case protocol.SessionNeverBegan, protocol.SessionTooMany, protocol.SessionUnsupported:
-		l.finish(core.ConnectionFailed, core.ClosedByAgent, reasonOpenFailed, m.Detail)
+		l.finish(failed(m.Detail))
 	case protocol.SessionAbandoned, protocol.SessionUnknown:
-		l.finish(core.ConnectionDisconnected, core.ClosedByAgent, reasonTimeout, "")
+		l.finish(endLost)
 	case protocol.SessionClosed:
-		l.finish(core.ConnectionTerminated, core.ClosedByClient, reasonExit, "")
+		l.finish(endClosed)
 	}
 	return nil
 }
@@ -155,10 +199,11 @@ func (l *leg) begin(m *protocol.SessionState) bool {
 		piece := protocol.SessionData{Pos: pos, Data: data}
 		l.send(piece.Append(nil, protocol.KindSessionInput))
 	})
-	l.out = flow.NewReceiver(m.Out, protocol.SessionWindow, func(have, limit uint64) {
-		ack := protocol.SessionAck{Have: have, Limit: limit}
+	l.out = flow.NewReceiver(m.Out, protocol.SessionWindow, func(have, kept, limit uint64) {
+		ack := protocol.SessionAck{Have: have, Limit: limit, Kept: kept}
 		l.send(ack.Append(nil, protocol.KindSessionWant))
 	})
+	l.shown = m.Out
 	close(l.begun)
 	return true
 }
@@ -174,6 +219,11 @@ func (l *leg) input(ctx context.Context, data []byte) error {
 	}
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	return l.enter(ctx, data)
+}
+
+// enter is input for whoever holds the lock of those who write.
+func (l *leg) enter(ctx context.Context, data []byte) error {
 	l.move()
 	l.mu.Lock()
 	in := l.in
@@ -184,6 +234,52 @@ func (l *leg) input(ctx context.Context, data []byte) error {
 		return err
 	}
 	return nil
+}
+
+// inputAt is input for a client that says where its bytes belong. What is there already is passed over.
+func (l *leg) inputAt(ctx context.Context, pos uint64, data []byte) error {
+	select {
+	case <-l.begun:
+	default:
+		return errOrder // nobody knows a position before
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	next := l.in.End()
+	switch end := pos + uint64(len(data)); {
+	case pos > next || end < pos:
+		return errOrder
+	case end <= next:
+		return nil
+	}
+	return l.enter(ctx, data[next-pos:])
+}
+
+var errOrder = errors.New("input that does not follow on what came before")
+
+// tell changes something and tells whoever waits for that.
+func (l *leg) tell(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+// delivered notes that the client has all output before a position.
+func (l *leg) delivered(pos uint64) {
+	l.tell(func() { l.shown = max(l.shown, pos) })
+	l.settle()
+}
+
+// settle lets go of output that nobody needs any more.
+func (l *leg) settle() {
+	l.mu.Lock()
+	out, pos := l.out, l.shown
+	l.mu.Unlock()
+	if out != nil {
+		out.Keep(min(pos, out.Have()))
+	}
 }
 
 // within is a context that ends with the leg.
@@ -217,24 +313,23 @@ func (l *leg) resize(rows, columns uint16) {
 }
 
 // drained ends the leg after the client has got all that the program printed.
-func (l *leg) drained() { l.finish(core.ConnectionTerminated, core.ClosedByAgent, reasonExit, "") }
-
-// cut ends the leg from this side.
-func (l *leg) cut(status core.ConnectionStatus, why core.CloseReason) {
-	go l.finish(status, why, reasonExit, "") // who asks may hold locks, and must not wait for the store
-}
+func (l *leg) drained() { l.finish(endExited) }
 
 // finish ends the leg, tells the node and, unless this process is just going away, the service.
-func (l *leg) finish(status core.ConnectionStatus, closed core.CloseReason, why, message string) {
+func (l *leg) finish(e ending) {
 	l.mu.Lock()
 	if l.over {
 		l.mu.Unlock()
 		return
 	}
-	l.over, l.why, l.message, l.failed = true, why, message, status == core.ConnectionFailed
+	l.over, l.end = true, e
+	report := core.ConnectionReport{Session: l.room.id, Node: l.node, Status: e.status, Closed: e.closed, Detail: e.message}
+	if e == endExited {
+		report.Exit = l.exit
+	}
 	l.mu.Unlock()
 	l.send(protocol.AppendSessionClose(nil))
-	l.room.relay.report(core.ConnectionReport{Session: l.room.id, Node: l.node, Status: status, Closed: closed, Detail: message})
+	l.room.relay.report(report)
 	close(l.gone)
 }
 
@@ -252,10 +347,10 @@ func (l *leg) isOver() bool {
 func (l *leg) status() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed {
-		return append([]byte{byte(statusFailed)}, l.message...)
+	if l.end.status == core.ConnectionFailed {
+		return append([]byte{byte(statusFailed)}, l.end.message...)
 	}
-	return append([]byte{byte(statusClosed)}, l.why...)
+	return append([]byte{byte(statusClosed)}, l.end.reason...)
 }
 
 // tick repeats what was not answered. It is called once in a while, keepalive now and then.
@@ -267,13 +362,17 @@ func (l *leg) tick(keepalive bool) {
 	switch {
 	case l.isOver():
 	case in == nil && time.Since(l.asked) > limits.Open:
-		l.finish(core.ConnectionFailed, core.ClosedDeliveryTimeout, reasonTimeout, "the agent did not answer")
+		l.finish(endNoAnswer)
 	case in == nil:
 		l.send(l.open.Append(nil))
 	case time.Since(heard) > limits.Silence:
-		l.finish(core.ConnectionDisconnected, core.ClosedByAgent, reasonTimeout, "")
+		l.finish(endSilent)
 	default:
+		if away := !l.room.relay.service.Connected(l.node); away != l.isAway() {
+			l.tell(func() { l.away = away })
+		}
 		in.Tick()
+		l.settle()
 		if !keepalive {
 			return
 		}
@@ -282,6 +381,12 @@ func (l *leg) tick(keepalive bool) {
 			l.resize(rows, columns)
 		}
 	}
+}
+
+func (l *leg) isAway() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.away
 }
 
 // idle is how long nothing went either way.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"errand/internal/api"
 	"errand/internal/core"
+	"errand/internal/session/wire"
 )
 
 // Bus is the way to the nodes.
@@ -121,7 +124,7 @@ func (r *Relay) heed(e core.Event) {
 	for _, room := range r.rooms {
 		for _, l := range room.legs {
 			if e.Removed != 0 && l.node == e.Removed {
-				l.cut(core.ConnectionTerminated, core.ClosedNodeNotFound)
+				go l.finish(endRemoved) // whoever tells may hold locks, and must not wait for the store
 			}
 		}
 	}
@@ -172,7 +175,7 @@ func (r *Relay) sweep() {
 	}
 }
 
-// credentials are what a URL says: the vendor's client writes the name of the id in two ways, and the token in the URL or in a header.
+// credentials are what a request says: the vendor's client writes the name of the id in two ways, and the token in the URL or in a header.
 func credentials(r *http.Request) (id core.ID, text, token string, ok bool) {
 	q := r.URL.Query()
 	if text = q.Get("sessionId"); text == "" {
@@ -180,6 +183,14 @@ func credentials(r *http.Request) (id core.ID, text, token string, ok bool) {
 	}
 	if token = q.Get("token"); token == "" {
 		token = r.Header.Get("X-Acs-Session-Token")
+	}
+	if token == "" {
+		token = r.Header.Get(wire.TokenHeader)
+	}
+	for _, offered := range strings.Split(strings.Join(r.Header.Values("Sec-Websocket-Protocol"), ","), ",") {
+		if t, ok := strings.CutPrefix(strings.TrimSpace(offered), wire.TokenProtocol); ok && token == "" {
+			token = t
+		}
 	}
 	id, ok = api.SessionID(text)
 	return id, text, token, ok && token != ""
@@ -198,11 +209,15 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		r.refuse(w, hr, id, err)
 		return
 	}
-	if s.Watch {
-		http.Error(w, "nobody can look on in this way", http.StatusForbidden)
+	q := hr.URL.Query()
+	have, err := strconv.ParseUint("0"+q.Get("have"), 10, 64)
+	if err != nil {
+		http.Error(w, "have is a position in the output", http.StatusBadRequest)
 		return
 	}
-	conn, err := websocket.Accept(w, hr, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, err := websocket.Accept(w, hr, &websocket.AcceptOptions{
+		CompressionMode: websocket.CompressionDisabled, Subprotocols: []string{wire.Protocol},
+	})
 	if err != nil {
 		r.log.Warn("session refused", "session", id, "source", hr.RemoteAddr, "error", err)
 		return
@@ -214,8 +229,25 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	defer r.work.Done()
-	r.log.Info("session joined", "session", id, "source", hr.RemoteAddr)
-	room.serve(hr.Context(), conn, text)
+	watch := s.Watch || q.Get("watch") == "1"
+	r.log.Info("session joined", "session", id, "source", hr.RemoteAddr, "watch", watch)
+	c := newClient(hr.Context(), room, conn)
+	switch own := conn.Subprotocol() == wire.Protocol; {
+	case own:
+		l := room.leg(q.Get("node"))
+		c.legs = []*leg{l}
+		c.wire = &native{client: c, leg: l, have: have, watch: watch, again: s.Again}
+	case watch:
+		_ = conn.Close(websocket.StatusPolicyViolation, "whoever looks on speaks "+wire.Protocol)
+		return
+	default:
+		c.wire = &vendor{client: c, name: text}
+	}
+	if watch {
+		room.show(c)
+	} else {
+		room.serve(c)
+	}
 	r.log.Info("session left", "session", id, "source", hr.RemoteAddr)
 }
 

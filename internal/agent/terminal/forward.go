@@ -34,6 +34,9 @@ func denied(addr netip.Addr) bool {
 // connection is the end of a session that leads to a TCP port.
 type connection struct{ net.Conn }
 
+// Exit means nothing here.
+func (connection) Exit() (code, signal int, ok bool) { return 0, 0, false }
+
 // forward connects to a port of a host, of this node if it is empty. The address is judged when it is about to be used, so that it does not
 // matter what a name stood for before.
 func forward(ctx context.Context, host string, port uint16) (end, error) {

@@ -23,8 +23,10 @@ type end interface {
 	io.ReadWriter
 	// Resize tells how large the caller's terminal is.
 	Resize(rows, columns uint16)
-	// Close ends whatever is there, unblocks Read and Write, and returns when it has ended.
+	// Close ends whatever is there, unblocks Read and Write, and returns when it has ended. It may be called again.
 	Close()
+	// Exit says how the program ended, after Close; false if it was no program, or if it was ended.
+	Exit() (code, signal int, ok bool)
 }
 
 // errUnsupported says that this operating system has no terminals that the agent knows how to use.
@@ -55,7 +57,7 @@ func newSession(h *Host, id uint64, send func([]byte), m protocol.SessionOpen) *
 		s.rows, s.columns = uint16(m.Rows), uint16(m.Columns)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.in = flow.NewReceiver(0, protocol.SessionWindow, func(have, limit uint64) {
+	s.in = flow.NewReceiver(0, protocol.SessionWindow, func(have, _, limit uint64) { // what is kept here is lost with the session itself
 		ack := protocol.SessionAck{Have: have, Limit: limit}
 		send(ack.Append(nil, protocol.KindSessionHave))
 	})
@@ -72,8 +74,9 @@ func (s *session) receive(kind protocol.SessionKind, msg []byte) error {
 	s.heard = time.Now()
 	s.mu.Unlock()
 	switch kind {
-	case protocol.KindSessionOpen:
+	case protocol.KindSessionOpen: // again, or of a server that starts again
 		s.tell()
+		s.out.Rewind()
 	case protocol.KindSessionInput:
 		m, err := protocol.DecodeSessionData(msg, kind)
 		if err != nil {
@@ -85,7 +88,7 @@ func (s *session) receive(kind protocol.SessionKind, msg []byte) error {
 		if err != nil {
 			return err
 		}
-		s.out.Acked(m.Have, m.Limit)
+		s.out.Acked(m.Have, m.Kept, m.Limit)
 	case protocol.KindSessionResize:
 		m, err := protocol.DecodeSessionResize(msg)
 		if err != nil {
@@ -195,10 +198,21 @@ func (s *session) moveOut(e end) {
 			return
 		}
 		if err != nil {
-			s.finish(protocol.SessionExited, "")
+			s.exited(e)
 			return
 		}
 	}
+}
+
+// exited ends the session after its program, with word of how that ended.
+func (s *session) exited(e end) {
+	e.Close()
+	s.mu.Lock()
+	if code, signal, ok := e.Exit(); ok && s.state.Phase != protocol.SessionEnded {
+		s.state.Told, s.state.Code, s.state.Signal = true, uint64(code), uint64(signal) //nolint:gosec // neither is negative
+	}
+	s.mu.Unlock()
+	s.finish(protocol.SessionExited, "")
 }
 
 // finish ends the session, unless it has ended, and tells the server how.

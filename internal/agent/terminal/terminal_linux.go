@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,6 +35,9 @@ type terminal struct {
 	grace  time.Duration
 	exited chan struct{} // closed when the shell is over; it is not waited for before Close, so that its number stays its own
 	last   atomic.Int64  // bytes read since then
+
+	closing sync.Once
+	itself  bool // the shell was over before it was closed
 }
 
 // openTerminal starts a user's shell.
@@ -133,7 +137,13 @@ func (t *terminal) Read(p []byte) (int, error) {
 		case n > 0:
 			return n, nil
 		case errors.Is(err, os.ErrDeadlineExceeded) && !over: // watch woke us up: there may still be something
-		case err != nil: // EIO when nobody has the terminal open any more
+		case errors.Is(err, syscall.EIO): // nobody has the terminal open any more, mostly because the shell just ends
+			select {
+			case <-t.exited:
+			case <-time.After(settle):
+			}
+			return 0, io.EOF
+		case err != nil:
 			return 0, io.EOF
 		}
 	}
@@ -155,8 +165,11 @@ func (t *terminal) control(f func(fd int)) {
 
 // Close hangs up: everything in the shell's process group and in the one in the foreground is told so and, if the shell does not end by itself,
 // killed. What has left both on purpose stays, as after any logout.
-func (t *terminal) Close() {
+func (t *terminal) Close() { t.closing.Do(t.close) }
+
+func (t *terminal) close() {
 	over := t.over()
+	t.itself = over
 	groups := []int{t.cmd.Process.Pid}
 	t.control(func(fd int) {
 		if g, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && g > 1 && g != groups[0] {
@@ -181,5 +194,17 @@ func (t *terminal) Close() {
 		}
 		signal(unix.SIGKILL)
 	}
-	_ = t.cmd.Wait() // how it ended was seen by whoever sat in front of it
+	_ = t.cmd.Wait() // how it ended is for Exit
+}
+
+// Exit implements end.
+func (t *terminal) Exit() (code, signal int, ok bool) {
+	state := t.cmd.ProcessState
+	if state == nil || !t.itself {
+		return 0, 0, false
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 0, int(status.Signal()), true
+	}
+	return state.ExitCode(), 0, true
 }

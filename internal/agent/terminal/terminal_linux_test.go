@@ -93,7 +93,7 @@ func (s *server) hear(id uint64, msg []byte) error {
 		if err != nil {
 			return err
 		}
-		go p.in.Acked(m.Have, m.Limit) // not at once: we may be sending with its lock held
+		go p.in.Acked(m.Have, m.Kept, m.Limit) // not at once: we may be sending with its lock held
 	}
 	return nil
 }
@@ -107,8 +107,8 @@ func (s *server) peer(id uint64) *peer {
 		m := protocol.SessionData{Pos: pos, Data: data}
 		s.send(id, m.Append(nil, protocol.KindSessionInput))
 	})
-	p.out = flow.NewReceiver(0, protocol.SessionWindow, func(have, limit uint64) {
-		m := protocol.SessionAck{Have: have, Limit: limit}
+	p.out = flow.NewReceiver(0, protocol.SessionWindow, func(have, kept, limit uint64) {
+		m := protocol.SessionAck{Have: have, Limit: limit, Kept: kept}
 		go s.send(id, m.Append(nil, protocol.KindSessionWant))
 	})
 	s.mu.Lock()
@@ -223,10 +223,14 @@ func TestShell(t *testing.T) {
 	p.write("\n") // some shells run traps between commands only
 	p.until("50 132")
 	p.write("exit 3\n")
-	if m := p.state(protocol.SessionEnded); m.Cause != protocol.SessionExited {
+	if m := p.state(protocol.SessionEnded); m.Cause != protocol.SessionExited || !m.Told || m.Code != 3 || m.Signal != 0 {
 		t.Errorf("ends with %+v", m)
 	}
 	p.close()
+	p = s.open(2, protocol.SessionOpen{Command: "kill -USR1 $$"})
+	if m := p.state(protocol.SessionEnded); !m.Told || m.Code != 0 || m.Signal != uint64(syscall.SIGUSR1) {
+		t.Errorf("a signal: %+v", m)
+	}
 }
 
 // TestCommand runs one command line, as another user when that is allowed, and gets every byte of it.
