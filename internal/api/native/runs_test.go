@@ -100,14 +100,14 @@ func TestNoWaiting(t *testing.T) {
 	s.Online(s.Node("here"))
 	url := serve(t, s).URL + "/api/v1/invocations"
 	code, made := call(t, url, http.MethodPost, `{"content":"true","targets":["here","away"],"queue_seconds":0}`, key)
-	if diff := cmp.Diff(map[string]any{"queued": 1.0, "delivery_failed": 1.0}, made["states"]); code != http.StatusOK || made["queue_seconds"] != 0.0 || diff != "" {
+	if diff := cmp.Diff(map[string]any{"delivering": 1.0, "delivery_failed": 1.0}, made["states"]); code != http.StatusOK || made["queue_seconds"] != 0.0 || diff != "" {
 		t.Errorf("%d %v %s", code, made, diff)
 	}
 	code, page := call(t, url+"/"+made["id"].(string)+"/tasks?state=failed", http.MethodGet, "", key)
 	if tasks := page["tasks"].([]any); code != http.StatusOK || len(tasks) != 1 || tasks[0].(map[string]any)["cause"] != "agent_offline" {
 		t.Errorf("%d %v", code, page)
 	}
-	for query, want := range map[string]int{"state=open": 1, "state=queued&state=delivery_failed": 2, "node=away": 1, "node=nowhere": 0, "state=ended&node=here": 0} {
+	for query, want := range map[string]int{"state=open": 1, "state=delivering&state=delivery_failed": 2, "node=away": 1, "node=nowhere": 0, "state=ended&node=here": 0} {
 		if _, page := call(t, url+"/"+made["id"].(string)+"/tasks?"+query, http.MethodGet, "", key); len(page["tasks"].([]any)) != want {
 			t.Errorf("%s: %v", query, page)
 		}
