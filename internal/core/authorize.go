@@ -354,11 +354,15 @@ func (s *Service) allowRun(ctx context.Context, c *Caller, spec *RunSpec) error 
 		}
 		about = append(about, commands...)
 	}
-	return c.Allow(verb, spec.Tags, about...)
+	if err := c.Allow(verb, spec.Tags, about...); err != nil || spec.Pace == nil || spec.Pace.Probe == "" || verb == "invocation.run" {
+		return err
+	}
+	return c.Allow("invocation.run", spec.Tags, about...) // the probe is a command of the caller's own
 }
 
-// allowStop is Allow for stopping an invocation, which concerns the named nodes, or else all that it is on.
-func (s *Service) allowStop(ctx context.Context, c *Caller, id ID, nodes []string) error {
+// allowStop is Allow for stopping an invocation, or for what else is done about it while it runs, which concerns the named nodes, or else all
+// that it is on.
+func (s *Service) allowStop(ctx context.Context, c *Caller, verb string, id ID, nodes []string) error {
 	about, err := s.resources(ctx, c, KindInvocation, texts(id))
 	if err != nil {
 		return err
@@ -373,7 +377,7 @@ func (s *Service) allowStop(ctx context.Context, c *Caller, id ID, nodes []strin
 	if err != nil {
 		return err
 	}
-	return c.Allow("invocation.stop", nil, append(about, on...)...)
+	return c.Allow(verb, nil, append(about, on...)...)
 }
 
 // targetsOf names the nodes that an invocation is on.

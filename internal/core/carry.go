@@ -151,9 +151,16 @@ func (s *Service) Progressed(id TaskID, p Progress) {
 // settled forgets the progress of tasks that have ended.
 func (s *Service) settled(ids ...TaskID) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	var paced []ID
 	for _, id := range ids {
 		delete(s.progress, id)
+		if run, ok := s.paced[id.Invocation]; ok {
+			paced = append(paced, run)
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range paced {
+		s.feed.tell(Event{Paced: id})
 	}
 }
 

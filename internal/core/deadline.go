@@ -15,6 +15,8 @@ const (
 // Deadline is when the server has to do something about a task by itself; zero means never.
 func (v *Invocation) Deadline(t *Task) time.Time {
 	switch {
+	case t.Held:
+		return time.Time{} // its time begins with its turn
 	case v.Kind == KindStanding && t.State == Stopping && !t.ReceivedAt.IsZero():
 		return time.Time{} // its node has the plan and must hear of this, whenever it comes back
 	case v.Kind == KindOccurrence && t.State.Waiting():
@@ -28,9 +30,9 @@ func (v *Invocation) Deadline(t *Task) time.Time {
 	case t.State == Running && v.Timeout > 0:
 		return t.runsSince().Add(v.Timeout + SilenceGrace)
 	case t.State.Waiting() && !t.ReceivedAt.IsZero():
-		return v.deliverBy().Add(SilenceGrace) // the node gives up by itself first
+		return v.deliverBy(t).Add(SilenceGrace) // the node gives up by itself first
 	case t.State.Waiting():
-		return v.deliverBy()
+		return v.deliverBy(t)
 	default:
 		return time.Time{}
 	}
@@ -46,7 +48,7 @@ func (t *Task) runsSince() time.Time {
 }
 
 // TTL is how long from now a node may still start a task of this invocation.
-func (v *Invocation) TTL(now time.Time) time.Duration { return v.deliverBy().Sub(now) }
+func (v *Invocation) TTL(t *Task, now time.Time) time.Duration { return v.deliverBy(t).Sub(now) }
 
 // NoWaiting is the DeliverWithin of an invocation that waits for no node: tasks of nodes that are not online are over when they would be handed over.
 // The others have the usual time.
@@ -66,11 +68,14 @@ func (v *Invocation) Queue() time.Duration {
 	return v.DeliverWithin
 }
 
-// deliverBy is until when tasks may be handed over.
-func (v *Invocation) deliverBy() time.Time {
+// deliverBy is until when a task may be handed over.
+func (v *Invocation) deliverBy(t *Task) time.Time {
 	from, within := v.CreatedAt, max(v.DeliverWithin, 0)
 	if !v.RevisedAt.IsZero() {
 		from = v.RevisedAt // nodes may have joined then
+	}
+	if !t.ReleasedAt.IsZero() {
+		from = t.ReleasedAt
 	}
 	if within == 0 {
 		within = defaultDelivery
@@ -124,7 +129,7 @@ func (s *Service) Sent(ctx context.Context, ids []TaskID) ([]Task, error) {
 	sent := make(map[TaskID]Task, len(ids))
 	err := s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
 		delete(sent, t.ID)
-		if t.State != Delivering && !t.become(Delivering, NoCause, now) {
+		if t.Held || t.State != Delivering && !t.become(Delivering, NoCause, now) {
 			return false
 		}
 		t.Tries++
@@ -148,7 +153,7 @@ func (s *Service) Sent(ctx context.Context, ids []TaskID) ([]Task, error) {
 func (s *Service) Defer(ctx context.Context, ids []TaskID) error {
 	now := s.Now()
 	return s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
-		return t.ReceivedAt.IsZero() && t.become(Deferred, CauseAgentOffline, now)
+		return !t.Held && t.ReceivedAt.IsZero() && t.become(Deferred, CauseAgentOffline, now)
 	})
 }
 

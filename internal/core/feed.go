@@ -12,6 +12,10 @@ type Event struct {
 	Tasks []Task
 	// Revised says that New is not new but changed; Tasks are all its open tasks.
 	Revised bool
+	// Released says that New is not new, but the turn of Tasks came.
+	Released bool
+	// Paced is an invocation whose Pace may move.
+	Paced ID
 	// Stops are tasks that nodes must be told to stop.
 	Stops []Task
 	// Removed is a node that was removed, with Tasks that were given up because of it.

@@ -45,6 +45,7 @@ const (
 	KindFile                             // writes a file
 	KindPush                             // brings a large file to its nodes
 	KindFetch                            // takes files from its nodes
+	KindProbe                            // looks between two steps of a run with a Pace, which is its Schedule, whether the nodes are well
 )
 
 // String is the word for the kind in events.
@@ -62,6 +63,8 @@ func (k InvocationKind) String() string {
 		return "push"
 	case KindFetch:
 		return "fetch"
+	case KindProbe:
+		return "probe"
 	}
 	return "unknown"
 }
@@ -123,10 +126,13 @@ type Invocation struct {
 
 	Selection Selection // how its nodes were chosen; zero if they were named by id
 
-	Schedule ID        // what made it run: a standing invocation for KindOccurrence, or a schedule; zero for a person
+	Schedule ID        // what made it run: a standing invocation for KindOccurrence, a run for KindProbe, or a schedule; zero for a person
 	Due      time.Time // the moment at which Schedule said so
 
-	DeliverWithin time.Duration // how long after its creation a task may still be handed over
+	Pace   *Pace   // nil lets all nodes have it at once
+	Pacing *Pacing // how far the Pace has come; nil without one
+
+	DeliverWithin time.Duration // how long after its creation, or release, a task may still be handed over
 	ClientToken   string
 	RequestHash   string // of the request that ClientToken came with
 	ResourceGroup string
@@ -166,6 +172,7 @@ type Task struct {
 	ID     TaskID
 	Node   NodeKey
 	State  State
+	Held   bool // its turn has not come: it is Queued, and waits for its invocation's Pace
 	Cause  Cause
 	Detail string // for people, from the node: which user, which directory
 
@@ -179,6 +186,8 @@ type Task struct {
 	StartedAt   time.Time // process started, by the node's clock
 	EndedAt     time.Time // process ended, by the node's clock; or when it was given up
 	StopAskedAt time.Time
+	ReleasedAt  time.Time // its turn came; zero without a Pace
+	FirstByteAt time.Time // its first output was stored; only read together with the output
 	UpdatedAt   time.Time
 	Stdout      uint64 // bytes printed in all, as far as known
 	Stderr      uint64
@@ -203,7 +212,7 @@ func (t *Task) become(s State, cause Cause, now time.Time) bool {
 		return false
 	}
 	t.Late = t.Late || t.State.Presumed()
-	t.State, t.Cause, t.UpdatedAt = s, cause, now
+	t.State, t.Held, t.Cause, t.UpdatedAt = s, false, cause, now
 	if s.Ended() && t.EndedAt.IsZero() {
 		t.EndedAt = now
 	}

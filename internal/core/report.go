@@ -234,6 +234,7 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 			return changed
 		}
 		if taken {
+			t.began(now)
 			t.UpdatedAt = now
 		}
 		o.answer, o.have = true, t.Output.Have()
@@ -246,6 +247,9 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		if full {
 			o.spill = r
 			return false
+		}
+		if taken {
+			t.began(now)
 		}
 		o.answer, o.have = true, t.Output.Have()
 		if r.End > o.have && !t.Output.over() {
@@ -327,6 +331,13 @@ func (t *Task) end(r *Report, now time.Time) bool {
 		t.EndedAt = r.Ended
 	}
 	return true
+}
+
+// began notes when the first output was stored.
+func (t *Task) began(now time.Time) {
+	if t.FirstByteAt.IsZero() {
+		t.FirstByteAt = now
+	}
 }
 
 // take adds a chunk to the output. full means that it does not fit into the row and was not in the blob store either.

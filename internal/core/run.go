@@ -47,6 +47,7 @@ type RunSpec struct {
 	Schedule      ID        // the schedule that wants this run, and the moment Due at which it does; once for each moment
 	Due           time.Time
 	DeliverWithin time.Duration
+	Pace          *Pace // nil lets all nodes have it at once
 	ClientToken   string
 	RequestHash   string
 	ResourceGroup string
@@ -56,6 +57,7 @@ type RunSpec struct {
 
 	picked    *chosen // what Select came to
 	pickError error   // or why it came to nothing
+	probe     bool    // it is one; Schedule and Due say of which run
 }
 
 // Override holds the fields of a stored command that one run changes; nil leaves a field as it is. The sink is also taken for a run of
@@ -112,6 +114,9 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 	if err != nil {
 		return Invocation{}, err
 	}
+	if err := v.setPace(spec.Pace, len(nodes)); err != nil {
+		return Invocation{}, err
+	}
 	if spec.Command == 0 {
 		if v.Command, err = s.commandBehind(ctx, c, &spec, v.Definition); err != nil {
 			return Invocation{}, err
@@ -129,6 +134,9 @@ func (s *Service) Run(ctx context.Context, c Caller, spec RunSpec) (Invocation, 
 	}
 	if err == nil {
 		c.Trail.note("invocation/" + v.ID.String())
+	}
+	if err == nil && v.Pace != nil {
+		err = s.paceAccepted(ctx, &v)
 	}
 	return v, err
 }
@@ -198,6 +206,9 @@ func (s *Service) checkRun(v *Invocation, spec *RunSpec) error {
 	if v.File != nil {
 		v.Kind, v.Repeat = KindFile, Once
 		return v.checkFile(l)
+	}
+	if spec.probe {
+		v.Kind = KindProbe
 	}
 	if err := v.Definition.check(l); err != nil {
 		return err
@@ -388,6 +399,9 @@ func (s *Service) insert(ctx context.Context, v Invocation, nodes []Node, hash s
 		now := s.Now()
 		v.ID, v.CreatedAt, v.UpdatedAt = s.ids.Next(now), now, now
 		v.Counts = Counts{}
+		if v.Pace != nil {
+			v.Pacing = &Pacing{State: PaceRunning, Since: now}
+		}
 		tasks := make([]Task, len(nodes))
 		for i := range nodes {
 			tasks[i] = s.newTask(&v, uint32(i), &nodes[i], needs, now)
@@ -418,6 +432,8 @@ func (s *Service) newTask(v *Invocation, index uint32, n *Node, needs []string, 
 	switch {
 	case n.Agent != "" && !n.offers(needs):
 		t.become(DeliveryFailed, CauseAgentTooOld, now)
+	case v.Pace != nil:
+		t.Held = true
 	case s.Connected(n.Key):
 		t.State, t.Tries, t.SentAt = Delivering, 1, now
 	case v.DeliverWithin == NoWaiting && !n.Online(now):

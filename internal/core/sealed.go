@@ -300,3 +300,15 @@ func (s sealedStore) ClaimSchedules(ctx context.Context, now, until time.Time, m
 	rows, err := s.Store.ClaimSchedules(ctx, now, until, most)
 	return rows, s.openSchedules(rows, err)
 }
+
+// PaceInvocation implements Paces.
+func (s sealedStore) PaceInvocation(
+	ctx context.Context, id ID, pace func(v *Invocation, held func(before int) (int, error)) (int, error), release func(*Task),
+) ([]Task, error) {
+	return s.Store.PaceInvocation(ctx, id, func(v *Invocation, held func(before int) (int, error)) (int, error) {
+		if err := s.open(v); err != nil {
+			return 0, err
+		}
+		return pace(v, held)
+	}, release)
+}

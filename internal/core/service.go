@@ -63,13 +63,14 @@ type Service struct {
 	quotas    map[AccountID]cachedQuotas
 	audited   []AuditRecord // not yet written
 	progress  map[TaskID]Progress
+	paced     map[ID]ID // runs whose Pace moves, and their probes: by invocation, the run
 }
 
 // NewService puts a Service together.
 func NewService(c Config) *Service {
 	return &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
-		transfers: c.Transfers.withDefaults(), terminals: c.Terminals.withDefaults(), progress: map[TaskID]Progress{},
+		transfers: c.Transfers.withDefaults(), terminals: c.Terminals.withDefaults(), progress: map[TaskID]Progress{}, paced: map[ID]ID{},
 		searches: make(chan struct{}, maxSearches),
 		protocol: c.Protocol, keyAge: c.KeyAge, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},

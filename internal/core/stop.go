@@ -8,7 +8,7 @@ import (
 // Stop ends the tasks of an invocation on the named nodes, or on all. What never left the server is cancelled at once; what may be in a
 // node's hands becomes Stopping and ends when the node has answered. Tasks that have ended are left alone.
 func (s *Service) Stop(ctx context.Context, c Caller, id ID, nodes []string) error {
-	if err := s.allowStop(ctx, &c, id, nodes); err != nil {
+	if err := s.allowStop(ctx, &c, "invocation.stop", id, nodes); err != nil {
 		return err
 	}
 	_, err := s.store.Invocation(ctx, c.Account, id)
@@ -26,11 +26,16 @@ func (s *Service) Stop(ctx context.Context, c Caller, id ID, nodes []string) err
 	if err != nil {
 		return err
 	}
+	return s.stop(ctx, wanted, func(State) bool { return true })
+}
+
+// stop ends tasks that are in one of some states.
+func (s *Service) stop(ctx context.Context, ids []TaskID, in func(State) bool) error {
 	now := s.Now()
 	asked := map[TaskID]Task{}
-	err = s.store.ChangeTasks(ctx, wanted, func(t *Task) bool {
+	err := s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
 		delete(asked, t.ID)
-		if t.State.Ended() || t.State == Stopping {
+		if t.State.Ended() || t.State == Stopping || !in(t.State) {
 			return false
 		}
 		t.StopAskedAt = now
@@ -49,6 +54,13 @@ func (s *Service) Stop(ctx context.Context, c Caller, id ID, nodes []string) err
 		e.Stops = append(e.Stops, t)
 	}
 	s.feed.tell(e)
+	told := map[ID]bool{}
+	for _, id := range ids {
+		if !told[id.Invocation] {
+			told[id.Invocation] = true
+			s.paceMoved(id.Invocation)
+		}
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ type Store interface {
 	Invocations
 	Tasks
 	Results
+	Paces
 	Deliveries
 	Tags
 	Settings
@@ -245,6 +246,17 @@ type Tasks interface {
 	ListTasks(ctx context.Context, f TaskFilter, p Page) (rows []Task, total int, err error)
 	// OpenTasks returns the tasks of an invocation that have not ended, by index.
 	OpenTasks(ctx context.Context, id ID) ([]Task, error)
+}
+
+// Paces moves invocations that have a Pace.
+type Paces interface {
+	// PacedInvocations returns those whose Pacing moves by itself, of all accounts, oldest first.
+	PacedInvocations(ctx context.Context) ([]ID, error)
+	// PaceInvocation reads an invocation with its counts as they are in this transaction, lets pace decide, writes what that changed of Pacing and lets
+	// release change so many of its held tasks, those with the least indices, all in that transaction. It returns these tasks. held counts the
+	// held tasks with an index less than before. ErrNotFound if there is no such invocation, or it has no Pacing.
+	PaceInvocation(ctx context.Context, id ID, pace func(v *Invocation, held func(before int) (int, error)) (release int, err error),
+		release func(*Task)) ([]Task, error)
 }
 
 // Tags keeps the tags of all objects that carry some, beside the objects: their times of change stay as they are.

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -15,7 +14,7 @@ const (
 	Enqueued  Milestone = "queued"     // its node was away, or its turn had not come
 	Released  Milestone = "released"   // its turn came
 	Sent      Milestone = "sent"       // it was handed to the bus, for the last time
-	Received  Milestone = "received"   // its node has it written down
+	Received  Milestone = "received"   // its node has it written down or, where it said so first, runs it
 	Started   Milestone = "started"    // the process runs
 	FirstByte Milestone = "first_byte" // the first output was stored
 	Ended     Milestone = "ended"      // the process is over, or the task was given up
@@ -36,10 +35,18 @@ func (t *Task) Timeline(v *Invocation) []TaskMoment {
 			list = append(list, TaskMoment{at, what})
 		}
 	}
+	if !t.ReleasedAt.IsZero() || t.Held || t.SentAt.IsZero() || t.SentAt.After(v.CreatedAt) {
+		add(Enqueued, v.CreatedAt)
+	}
+	add(Released, t.ReleasedAt)
 	add(Sent, t.SentAt)
 	add(Received, t.ReceivedAt)
 	add(Started, t.StartedAt)
+	add(FirstByte, t.FirstByteAt)
 	add(Ended, t.EndedAt)
-	slices.SortStableFunc(list, func(a, b TaskMoment) int { return cmp.Compare(a.At.UnixMicro(), b.At.UnixMicro()) })
+	if t.State.Ended() {
+		add(Stored, t.UpdatedAt) // nothing changes a result
+	}
+	slices.SortStableFunc(list, func(a, b TaskMoment) int { return a.At.Compare(b.At) })
 	return list
 }

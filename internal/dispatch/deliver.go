@@ -106,9 +106,8 @@ func (d *Dispatcher) forget(tasks []core.Task) {
 func (d *Dispatcher) sendRun(t *task) {
 	now := d.now()
 	d.mu.Lock()
-	state, after := t.State, t.LatestDue
+	state, after, ttl := t.State, t.LatestDue, t.inv.TTL(&t.Task, now)
 	d.mu.Unlock()
-	ttl := t.inv.TTL(now)
 	switch {
 	case t.inv.Kind == core.KindOccurrence:
 		return // its node began it by itself

@@ -71,6 +71,7 @@ type Dispatcher struct {
 	events   *queue[core.Event]
 	alarm    chan struct{} // a schedule may fire sooner than repeat expects
 	moved    chan struct{} // to upgrade: a rollout may move
+	paces    *paceable
 	hellos   *queue[hello]
 	upgrades *queue[upgraded]
 	small    *queue[core.Report] // reports that fit into rows
@@ -106,7 +107,7 @@ func New(c Config) *Dispatcher {
 		offered: map[core.NodeKey]offer{}, small: newQueue[core.Report](maxReports),
 		open: map[core.ID]*invocation{}, byNode: map[core.NodeKey]map[core.TaskID]*task{}, skew: map[core.NodeKey]time.Duration{},
 		done: make(chan error, 1), alarm: make(chan struct{}, 1),
-		moved: make(chan struct{}, 1),
+		moved: make(chan struct{}, 1), paces: newPaceable(),
 	}
 	if d.kick == nil {
 		d.kick = func(int64) error { return nil }
@@ -121,6 +122,10 @@ func New(c Config) *Dispatcher {
 		}
 		if e.RolledOut {
 			d.moveRollouts()
+			return
+		}
+		if e.Paced != 0 {
+			d.paces.add(e.Paced)
 			return
 		}
 		d.events.put(e)
@@ -139,7 +144,7 @@ func (d *Dispatcher) Start(ctx context.Context) error {
 	}
 	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	loops := []func(context.Context) error{
-		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload, d.evict, d.upgrade, d.heed,
+		d.deliver, d.greet, d.tend, d.flush, d.repeat, d.tidy, d.notify, d.upload, d.evict, d.upgrade, d.heed, d.pace,
 		func(ctx context.Context) error { return d.collect(ctx, d.small) },
 	}
 	for _, lane := range d.bulk {

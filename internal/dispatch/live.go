@@ -34,7 +34,7 @@ func (t *task) spec() []byte {
 	return t.inv.spec
 }
 
-// add takes tasks into memory and returns them.
+// add takes tasks into memory and returns them. Those whose turn has not come stay in the store.
 func (d *Dispatcher) add(ctx context.Context, v *core.Invocation, tasks []core.Task) ([]*task, error) {
 	own, err := d.filled(ctx, v, tasks)
 	if err != nil {
@@ -49,7 +49,7 @@ func (d *Dispatcher) add(ctx context.Context, v *core.Invocation, tasks []core.T
 	}
 	out := make([]*task, 0, len(tasks))
 	for _, t := range tasks {
-		if t.State.Ended() {
+		if t.State.Ended() || t.Held {
 			continue
 		}
 		lt := &task{Task: t, inv: inv, own: own[t.Node]}

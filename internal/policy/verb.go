@@ -49,6 +49,9 @@ func Verbs() []Verb {
 		{"invocation.invoke", Write, of("node", "command"), by("ecs:InvokeCommand tat:InvokeCommand zos:InvokeCommand")},
 		{"invocation.modify", Write, of("invocation", "node"), by("ecs:ModifyInvocationAttribute")},
 		{"invocation.stop", Write, of("invocation", "node"), by("ecs:StopInvocation eflo:StopInvocation tat:CancelInvocation")},
+		{"invocation.pause", Write, of("invocation", "node"), nil},
+		{"invocation.resume", Write, of("invocation", "node"), nil},
+		{"invocation.abort", Write, of("invocation", "node"), nil},
 		{"invocation.list", List, of("invocation", "command", "node"), by(
 			"ecs:DescribeInvocations eflo:DescribeInvocations tat:DescribeInvocations zos:DescribeCommandInvocations",
 		)},

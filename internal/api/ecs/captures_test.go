@@ -148,7 +148,7 @@ func checkStored(t *testing.T, s *scene.Scene, action string) {
 		}
 		v := rows[0]
 		want := core.Invocation{
-			ID: v.ID, Account: scene.Account, Region: "cn-hangzhou", Origin: core.OriginECS, Command: v.Command,
+			ID: v.ID, Account: scene.Account, Region: "cn-hangzhou", Origin: core.OriginECS, Principal: core.RootUser, Command: v.Command,
 			Definition: core.Definition{
 				Name: "hello", Description: "demo 描述", Type: core.Shell, Content: []byte(`echo "hi {{name}}" ~ * + / = & 中文`), WorkDir: "/root",
 				User: "root", Launcher: `python3 -u {{ACS::ScriptFileName|Ext(".py")}}`, Timeout: 2 * time.Minute, ParamsEnabled: true,

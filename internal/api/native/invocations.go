@@ -41,6 +41,9 @@ type createInvocation struct {
 	Repeat    string `json:"repeat"`    // once, period, next_reboot, each_reboot or dry_run; left out: once, or period with a frequency
 	Frequency string `json:"frequency"` // rate(), at() or cron
 	policy
+
+	// Pace lets the run reach its nodes bit by bit.
+	Pace *pacePlan `json:"pace"`
 }
 
 // resources bounds what the run may use on each node.
@@ -96,6 +99,9 @@ func (req *createInvocation) spec() (spec core.RunSpec, err error) {
 		return spec, err
 	}
 	if spec.Tags, err = readTags(req.Tags); err != nil {
+		return spec, err
+	}
+	if spec.Pace, err = req.Pace.neutral(); err != nil {
 		return spec, err
 	}
 	if req.QueueSeconds != nil {

@@ -17,7 +17,7 @@ type Invocation struct {
 	ID          string            `json:"id"`
 	Name        string            `json:"name,omitempty"`
 	Reason      string            `json:"reason,omitempty"`
-	Kind        string            `json:"kind"`              // once, standing, occurrence, file, push or fetch
+	Kind        string            `json:"kind"`              // once, standing, file, push, fetch, occurrence or probe
 	Origin      string            `json:"origin,omitempty"`  // through which API it came: native, ecs, eflo, tat or zos
 	By          string            `json:"by,omitempty"`      // who ordered it
 	Command     string            `json:"command,omitempty"` // the stored command
@@ -33,11 +33,13 @@ type Invocation struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 
 	TimeoutSeconds int64      `json:"timeout_seconds,omitempty"`
-	QueueSeconds   int64      `json:"queue_seconds"`           // how long a task waits for its node
+	QueueSeconds   int64      `json:"queue_seconds"` // how long a task waits for its node
+	Pace           *Pace      `json:"pace,omitempty"`
 	RetryOf        string     `json:"retry_of,omitempty"`      // the invocation of which it repeats some tasks
 	Repeat         *repeat    `json:"schedule,omitempty"`      // of one that repeats
 	Of             string     `json:"occurrence_of,omitempty"` // what repeats, of one of its runs
-	Due            *time.Time `json:"due,omitempty"`           // the moment of that run
+	ProbeOf        string     `json:"probe_of,omitempty"`      // the run that waits for this one to go on
+	Due            *time.Time `json:"due,omitempty"`           // the moment of an occurrence or a probe
 
 	CreatedAt time.Time      `json:"created_at"`
 	StartedAt *time.Time     `json:"started_at,omitempty"` // first process
@@ -59,7 +61,7 @@ func showInvocation(v *core.Invocation) Invocation {
 		Type: string(v.Type), Launcher: v.Launcher, User: v.User, WorkDir: v.WorkDir, ContainerID: v.ContainerID, Container: v.ContainerName,
 		TimeoutSeconds: int64(v.Timeout / time.Second), QueueSeconds: int64(v.Queue() / time.Second),
 		CreatedAt: v.CreatedAt, StartedAt: moment(v.StartedAt), EndedAt: moment(v.EndedAt),
-		Tasks: v.Counts.Total(), Open: v.Counts.Open(), States: map[string]int{},
+		Pace: showPace(v), Tasks: v.Counts.Total(), Open: v.Counts.Open(), States: map[string]int{},
 	}
 	if utf8.Valid(v.Content) {
 		out.Content = string(v.Content)
@@ -86,6 +88,8 @@ func showInvocation(v *core.Invocation) Invocation {
 		out.Repeat = showRepeat(v)
 	case core.KindOccurrence:
 		out.Of, out.Due = v.Schedule.String(), moment(v.Due)
+	case core.KindProbe:
+		out.ProbeOf, out.Due = v.Schedule.String(), moment(v.Due)
 	}
 	for s, n := range v.Counts {
 		if n > 0 {
@@ -103,7 +107,7 @@ type Invocations struct {
 
 type listInvocations struct {
 	State   string   `json:"-" query:"state"`   // open, ended, failed: with a task that did not end well
-	Kind    []string `json:"-" query:"kind"`    // once, standing, occurrence, file, push, fetch; all but occurrences if left out
+	Kind    []string `json:"-" query:"kind"`    // once, standing, file, push, fetch, occurrence, probe; all but the last two if left out
 	Name    string   `json:"-" query:"name"`    // exact
 	By      string   `json:"-" query:"by"`      // who ordered it
 	Node    []string `json:"-" query:"node"`    // with any of these among its targets
@@ -136,20 +140,20 @@ func (d *Dialect) listInvocations(ctx context.Context, c core.Caller, req *listI
 	return &out, err
 }
 
-// kinds are all kinds of invocations, occurrences last.
+// kinds are all kinds of invocations; those that nobody ordered come last.
 var kinds = []core.InvocationKind{
-	core.KindOnce, core.KindStanding, core.KindFile, core.KindPush, core.KindFetch, core.KindOccurrence,
+	core.KindOnce, core.KindStanding, core.KindFile, core.KindPush, core.KindFetch, core.KindOccurrence, core.KindProbe,
 }
 
 func (req *listInvocations) filter() (f core.InvocationFilter, err error) {
-	f = core.InvocationFilter{CommandName: req.Name, Principal: req.By, Origin: core.Origin(req.Origin), Kinds: kinds[:len(kinds)-1]}
+	f = core.InvocationFilter{CommandName: req.Name, Principal: req.By, Origin: core.Origin(req.Origin), Kinds: kinds[:len(kinds)-2]}
 	if len(req.Kind) > 0 {
 		f.Kinds = nil
 	}
 	for _, word := range req.Kind {
 		i := slices.IndexFunc(kinds, func(k core.InvocationKind) bool { return k.String() == word })
 		if i < 0 {
-			return f, &api.ParamError{Name: "kind", Err: errors.New("want once, standing, occurrence, file, push or fetch")}
+			return f, &api.ParamError{Name: "kind", Err: errors.New("want once, standing, file, push, fetch, occurrence or probe")}
 		}
 		f.Kinds = append(f.Kinds, kinds[i])
 	}

@@ -49,7 +49,7 @@ func TestRunOfEverything(t *testing.T) {
 	name := core.TaskID{Invocation: id}.String()
 	code, task = call(t, url+"tasks/"+name, http.MethodGet, "", key)
 	timeline := []any{
-		map[string]any{"what": "accepted", "at": made["created_at"]},
+		map[string]any{"what": "accepted", "at": made["created_at"]}, map[string]any{"what": "queued", "at": made["created_at"]},
 	}
 	if diff := cmp.Diff(timeline, task["timeline"]); code != http.StatusOK || task["node"] != "n" || task["invocation"] != id.String() || diff != "" {
 		t.Errorf("%d %v %s", code, task, diff)

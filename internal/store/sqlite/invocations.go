@@ -18,7 +18,7 @@ const (
 		o.container_id, o.container_name, o.deliver_within, o.request_hash, o.extra, o.script, o.content,
 		v.kind, v.schedule, v.due, o.frequency, o.revision, o.revised_at, o.file, v.outlet,
 		o.resources, o.login, o.power, o.policy, o.secrets, o.hidden, o.transfer, o.principal, o.reason, o.retry_of,
-		o.selection`
+		o.selection, o.pace, v.pacing`
 	fromInvocations = "invocations v" + joinOrders
 	joinOrders      = " CROSS JOIN orders o ON o.invocation = v.id"
 )
@@ -44,6 +44,8 @@ func scanInvocation(r *row) (v core.Invocation) {
 	r.json(&v.Transfer)
 	v.Principal, v.Reason, v.RetryOf = r.text(), r.text(), r.id()
 	r.json(&v.Selection)
+	r.json(&v.Pace)
+	r.json(&v.Pacing)
 	return v
 }
 
@@ -97,10 +99,10 @@ func insertInvocation(conn *sqlite.Conn, v *core.Invocation, counts *core.Counts
 	}
 	facets := facetsOf(v)
 	err = exec(conn, `INSERT INTO invocations (id, account, command, name, client_token, part, open, counts, started_at, ended_at, updated_at,
-			kind, schedule, due, outlet, class, facets)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			kind, schedule, due, outlet, class, facets, pacing, paced)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		v.ID, v.Account, v.Command, v.Name, v.ClientToken, part, counts.Open(), packCounts(counts[:]), v.StartedAt, v.EndedAt, v.UpdatedAt,
-		int(v.Kind), v.Schedule, v.Due, int(v.Outlet), int64(c), packFacets(facets))
+		int(v.Kind), v.Schedule, v.Due, int(v.Outlet), int64(c), packFacets(facets), v.Pacing, v.Pacing.Moves())
 	if err != nil {
 		return err
 	}
@@ -116,13 +118,13 @@ func insertInvocation(conn *sqlite.Conn, v *core.Invocation, counts *core.Counts
 			work_dir, user, launcher, timeout, params_enabled, defaults, sink_bucket, sink_prefix, params, kill_tree, termination,
 			container_id, container_name, deliver_within, request_hash, extra, script, content, frequency, revision, revised_at, file,
 			resources, login, power, policy, secrets, hidden, transfer, principal, reason, retry_of,
-			selection)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			selection, pace)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		v.ID, v.Region, v.Origin, v.Type, v.Repeat, v.ResourceGroup, v.Tags, v.CreatedAt, v.Saved, v.Description,
 		v.WorkDir, v.User, v.Launcher, v.Timeout, v.ParamsEnabled, v.Defaults, v.Sink.Bucket, v.Sink.Prefix, v.Params, v.KillTree,
 		v.Termination, v.ContainerID, v.ContainerName, v.DeliverWithin, v.RequestHash, v.Extra, v.Script, v.Content,
 		v.Frequency, int64(v.Revision), v.RevisedAt, v.File, v.Resources, v.Login, v.Power, v.Policy, v.Secrets, v.Hidden, v.Transfer,
-		v.Principal, v.Reason, v.RetryOf, v.Selection)
+		v.Principal, v.Reason, v.RetryOf, v.Selection, v.Pace)
 }
 
 // partSize is how many tasks a part of the index by node takes before the next one begins. Its pages, some 4 MB, stay in the writer's

@@ -191,6 +191,10 @@ func (b *binder) set(v any) {
 		b.json(v, v == nil)
 	case *core.Transfer:
 		b.json(v, v == nil)
+	case *core.Pace:
+		b.json(v, v == nil)
+	case *core.Pacing:
+		b.json(v, v == nil)
 	case []core.ID:
 		b.json(v, len(v) == 0)
 	case core.SessionEncryption:

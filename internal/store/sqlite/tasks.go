@@ -11,17 +11,18 @@ import (
 const (
 	insertTask = `INSERT INTO tasks (invocation, idx, part, node, state, cause, flags, exit_code, signal, tries, sent_at, received_at,
 			started_at, ended_at, stop_asked_at, updated_at, stdout, stderr, detail, output, runs, latest, latest_due,
-			skipped, missed)
-		VALUES (?22, ?23, ?24, ?25, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)`
+			skipped, missed, released_at, first_byte_at)
+		VALUES (?24, ?25, ?26, ?27, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)`
 	writeTask = `UPDATE tasks SET state = ?1, cause = ?2, flags = ?3, exit_code = ?4, signal = ?5, tries = ?6, sent_at = ?7,
 			received_at = ?8, started_at = ?9, ended_at = ?10, stop_asked_at = ?11, updated_at = ?12, stdout = ?13, stderr = ?14,
-			detail = ?15, output = ?16, runs = ?17, latest = ?18, latest_due = ?19, skipped = ?20, missed = ?21
-		WHERE invocation = ?22 AND idx = ?23`
+			detail = ?15, output = ?16, runs = ?17, latest = ?18, latest_due = ?19, skipped = ?20, missed = ?21,
+			released_at = ?22, first_byte_at = ?23
+		WHERE invocation = ?24 AND idx = ?25`
 
 	taskColumns = `t.invocation, t.idx, t.node, t.state, t.cause, t.flags, t.exit_code, t.signal, t.tries, t.sent_at, t.received_at,
 		t.started_at, t.ended_at, t.stop_asked_at, t.updated_at, t.stdout, t.stderr, t.detail, t.runs, t.latest, t.latest_due,
-		t.skipped, t.missed`
-	taskColumnsOutput = taskColumns + ", t.output"
+		t.skipped, t.missed, t.released_at`
+	taskColumnsOutput = taskColumns + ", t.output, t.first_byte_at"
 	readTask          = "SELECT " + taskColumnsOutput + " FROM tasks t WHERE t.invocation = ? AND t.idx = ?"
 )
 
@@ -30,30 +31,33 @@ const (
 	flagExited = 1 << iota
 	flagDrainCut
 	flagLate
+	flagHeld
 )
 
 // timeBase is what a task's times count from.
 func timeBase(id core.ID) int64 { return id.Time().UnixMicro() }
 
-// scanTask reads the columns of taskColumns, and the output if the row has it.
+// scanTask reads the columns of taskColumns, and the output and its time if the row has them.
 func scanTask(r *row, t *core.Task) error {
 	t.ID = core.TaskID{Invocation: r.id(), Index: uint32(r.int())}
 	t.Node, t.State, t.Cause = core.NodeKey(r.int()), core.State(r.int()), core.Cause(r.int())
 	flags := r.int()
 	t.Exited, t.DrainCut, t.Late = flags&flagExited != 0, flags&flagDrainCut != 0, flags&flagLate != 0
+	t.Held = flags&flagHeld != 0
 	t.ExitCode, t.Signal, t.Tries = int32(r.int()), uint8(r.int()), int(r.int())
 	base := timeBase(t.ID.Invocation)
 	t.SentAt, t.ReceivedAt, t.StartedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
 	t.EndedAt, t.StopAskedAt, t.UpdatedAt = r.timeFrom(base), r.timeFrom(base), r.timeFrom(base)
 	t.Stdout, t.Stderr, t.Detail = uint64(r.int()), uint64(r.int()), r.text()
 	t.Runs, t.Latest, t.LatestDue = uint32(r.int()), r.id(), r.time()
-	t.Skipped, t.Missed = uint32(r.int()), uint32(r.int())
+	t.Skipped, t.Missed, t.ReleasedAt = uint32(r.int()), uint32(r.int()), r.timeFrom(base)
 	if r.col == r.ColumnCount() {
 		return nil
 	}
 	if err := t.Output.UnmarshalBinary(r.bytes()); err != nil {
 		return fmt.Errorf("output of task %s: %w", t.ID, err)
 	}
+	t.FirstByteAt = r.timeFrom(base)
 	return nil
 }
 
@@ -72,6 +76,9 @@ func bindTask(b *binder, t *core.Task) error {
 	}
 	if t.Late {
 		flags |= flagLate
+	}
+	if t.Held {
+		flags |= flagHeld
 	}
 	base := timeBase(t.ID.Invocation)
 	b.int(int64(t.State))
@@ -105,6 +112,8 @@ func bindTask(b *binder, t *core.Task) error {
 	}
 	b.count(t.Skipped)
 	b.count(t.Missed)
+	b.timeFrom(base, t.ReleasedAt)
+	b.timeFrom(base, t.FirstByteAt)
 	b.int(int64(t.ID.Invocation))
 	b.int(int64(t.ID.Index))
 	return nil

@@ -23,6 +23,13 @@ func fullInvocation(id core.ID) core.Invocation {
 		Resources: &core.Resources{
 			Nice: -3, IO: core.IOBestEffort, IOLevel: 5, CPU: 1500, Memory: 1 << 40, Processes: 9, OpenFiles: 99, FileSize: 1 << 30, CoreSize: new(int64),
 		},
+		Pace: &core.Pace{
+			Concurrency: core.Share{Percent: 12.5}, Steps: []core.Share{{Count: 1}, {Percent: 10}}, MaxFailures: &core.Share{Count: 3}, Probe: "true",
+			ProbeTimeout: time.Second, PauseAfterStep: true,
+		},
+		Pacing: &core.Pacing{
+			State: core.PaceProbing, Paused: true, Why: "why", Step: 1, Released: 2, Forgiven: 3, Probe: 4, ProbeDue: at(7), Done: true, Since: at(8),
+		},
 		Login: true, Power: true, Secrets: map[string]string{"A": "sealed"}, Hidden: true,
 		File: &core.File{Name: "n", Dir: "/d", Mode: "0644", Owner: "o", Group: "g", Overwrite: true, ContentType: "Base64"},
 		Transfer: &core.Transfer{

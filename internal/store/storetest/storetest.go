@@ -68,6 +68,7 @@ func Run(t *testing.T, open Open) {
 		{"invocation uniqueness", testInvocationUniqueness},
 		{"invocation filters", testInvocationFilters},
 		{"open invocations", testOpenInvocations},
+		{"paces", testPaces},
 		{"kinds", testKinds},
 		{"occurrences", testOccur},
 		{"revised invocation", testRevise},

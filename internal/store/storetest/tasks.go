@@ -13,7 +13,7 @@ func fullTask(id core.TaskID) core.Task {
 	return core.Task{
 		ID: id, Node: 5, State: core.Failed, Cause: core.CauseExitNonzero, Detail: "détail", Exited: true, ExitCode: -3, Signal: 9, Tries: 2,
 		SentAt: at(-1), ReceivedAt: at(0), StartedAt: at(1), EndedAt: at(2), StopAskedAt: at(3), UpdatedAt: at(4), Stdout: 1 << 40, Stderr: 7,
-		DrainCut: true, Late: true, Runs: 3, Latest: 1 << 50, LatestDue: at(5), Skipped: 4, Missed: 5, Output: core.Output{
+		Held: true, ReleasedAt: at(6), FirstByteAt: at(7), DrainCut: true, Late: true, Runs: 3, Latest: 1 << 50, LatestDue: at(5), Skipped: 4, Missed: 5, Output: core.Output{
 			Segments: []core.Segment{
 				{Off: 0, Len: 70000, Stderr: 3, Lines: [core.NumStreams]uint32{7, 6, 1}},
 				{Off: 80000, Len: 5, Stderr: 5, Lines: [core.NumStreams]uint32{2, 1, 2}},
@@ -68,7 +68,7 @@ func testTaskRoundTrip(t *testing.T, f *fixture) {
 	rows, _, err := f.ListTasks(ctx, core.TaskFilter{Invocations: []core.ID{w.ID}}, everything)
 	is(t, "list", err, nil)
 	for i := range want {
-		want[i].Output = core.Output{}
+		want[i].Output, want[i].FirstByteAt = core.Output{}, time.Time{}
 	}
 	same(t, "tasks without their output", want, rows)
 }
