@@ -34,6 +34,7 @@ func (c *Console) routes() []route {
 		page("tasks/{id}", c.output),
 		page("nodes", c.nodes),
 		page("nodes/{id}", c.node),
+		page("palette", c.palette),
 		page("system", c.system),
 	}
 }

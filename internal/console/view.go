@@ -76,6 +76,7 @@ func (c *Console) functions(words *catalogue) template.FuncMap {
 		"ago":      func(t time.Time) when { return words.when(t, c.Now()) },
 		"mark":     words.mark,
 		"dict":     dict,
+		"keymap":   keymap,
 		"query":    withQuery,
 	}
 }
