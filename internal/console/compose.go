@@ -1,42 +1,143 @@
 package console
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"errand/internal/core"
+	"errand/internal/nodeset"
 )
 
-// order is a run as the form of the composer has it.
+// order is a run as the form of the composer has it: texts as somebody wrote them.
 type order struct {
-	Target, Script, Name, User, WorkDir string
-	Timeout                             string // in seconds
+	Target, Exclude, Pick, Seed  string
+	Script, Type                 string
+	Name, Reason                 string
+	User, WorkDir, Timeout       string // Timeout in seconds
+	Queue                        string // how long a node may be away, in seconds
+	Login                        bool
+	Params, Secrets              string // a line NAME=VALUE for each
+	CPU, Memory, PIDs            string // in cores, MiB and processes
+	Concurrency, Steps, Failures string
+	Probe, ProbeTimeout          string
+	PauseAfterStep               bool
 }
+
+// fields are the texts of an order by the names of their fields in the form.
+func (o *order) fields() map[string]*string {
+	return map[string]*string{
+		"target": &o.Target, "exclude": &o.Exclude, "pick": &o.Pick, "seed": &o.Seed, "script": &o.Script, "type": &o.Type, "name": &o.Name,
+		"reason": &o.Reason, "user": &o.User, "work_dir": &o.WorkDir, "timeout": &o.Timeout, "queue": &o.Queue, "params": &o.Params, "secrets": &o.Secrets,
+		"cpu": &o.CPU, "memory": &o.Memory, "pids": &o.PIDs, "concurrency": &o.Concurrency, "steps": &o.Steps, "max_failures": &o.Failures,
+		"probe": &o.Probe, "probe_timeout": &o.ProbeTimeout,
+	}
+}
+
+// defaults of a new order.
+const (
+	defaultTimeout = "60"
+	defaultQueue   = "60"
+)
+
+func readOrder(form url.Values) order {
+	o := order{Login: form.Get("login") != "", PauseAfterStep: form.Get("pause_after_step") != ""}
+	for name, text := range o.fields() {
+		*text = strings.ReplaceAll(form.Get(name), "\r\n", "\n")
+		if name != "script" && name != "secrets" && name != "params" {
+			*text = strings.TrimSpace(*text)
+		}
+	}
+	// A script is a file of lines, whatever the browser sent.
+	if o.Script != "" && !strings.HasSuffix(o.Script, "\n") {
+		o.Script += "\n"
+	}
+	if o.Pick != "" && o.Seed == "" {
+		o.Seed = newSeed()
+	}
+	return o
+}
+
+// newSeed is a chance that can be repeated.
+func newSeed() string { return strconv.Itoa(rand.IntN(1_000_000)) } //nolint:gosec // a draw that can be repeated, not a secret
 
 type composeView struct {
 	order
 	Problem, Field string
+	Types          []core.CommandType
+	Groups         []string
+	Preview        previewView
+}
+
+// previewView is what the order comes to by now.
+type previewView struct {
+	Problem       string
+	Empty         bool // nothing was written yet
+	Total, Online int
+	Cordoned      int
+	Names         string // folded
+	Sample        []nodeRow
+	Missing       []string
+	Params        []string // that the script has and nobody gave a value
+	Same          []equivalent
 }
 
 func (c *Console) composer(r *request) (answer, error) {
 	q := r.URL.Query()
-	v := composeView{order: order{Target: q.Get("target"), Timeout: "60"}}
+	v := composeView{order: order{Target: q.Get("target"), Timeout: defaultTimeout, Queue: defaultQueue, Type: string(core.Shell), Seed: newSeed()}}
 	if from, ok := core.ParseID(q.Get("from")); ok {
 		old, err := c.Service.Invocation(r.Context(), r.caller, from)
 		if err != nil {
 			return answer{}, err
 		}
-		v.Script, v.User, v.WorkDir, v.Name = string(old.Content), old.User, old.WorkDir, old.Name
-		v.Timeout = strconv.Itoa(int(old.Timeout / time.Second))
+		v.again(&old)
 	}
-	return answer{view: "compose", nav: "new", title: r.t.text("compose.title"), data: v}, nil
+	return c.composePage(r, v, 0)
+}
+
+// again fills in the order of a run that was.
+func (o *order) again(v *core.Invocation) {
+	o.Script, o.User, o.WorkDir, o.Name, o.Reason = string(v.Content), v.User, v.WorkDir, v.Name, v.Reason
+	o.Type, o.Timeout, o.Login = string(v.Type), seconds(v.Timeout), v.Login
+	if s := v.Selection; !s.IsZero() {
+		o.Target, o.Exclude, o.Pick = s.Expr, s.Exclude, s.Pick.String()
+		o.Seed = strconv.FormatUint(s.Seed, 10)
+	}
+	var params []string
+	for name, value := range v.Params {
+		params = append(params, name+"="+value)
+	}
+	slices.Sort(params)
+	o.Params = strings.Join(params, "\n")
+	for name := range v.Secrets { // their values are never shown again
+		o.Secrets += name + "=\n"
+	}
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+func (c *Console) composePage(r *request, v composeView, status int) (answer, error) {
+	v.Types = []core.CommandType{core.Shell, core.PowerShell, core.Bat}
+	groups, err := c.Service.NodeGroups(r.Context(), r.caller)
+	if err != nil && core.AsError(err).Code != core.CodeDenied {
+		return answer{}, err
+	}
+	for i := range groups {
+		v.Groups = append(v.Groups, groups[i].Name)
+	}
+	v.Preview = c.previewOf(r, &v.order)
+	return answer{view: "compose", nav: "new", title: r.t.text("compose.title"), data: v, status: status}, nil
 }
 
 func (c *Console) compose(r *request) (answer, error) {
-	o := order{
-		Target: strings.TrimSpace(r.PostFormValue("target")), Script: strings.ReplaceAll(r.PostFormValue("script"), "\r\n", "\n"),
-		Name: r.PostFormValue("name"), User: r.PostFormValue("user"), WorkDir: r.PostFormValue("work_dir"), Timeout: r.PostFormValue("timeout"),
+	o := readOrder(r.PostForm)
+	if r.PostForm.Get("look") != "" { // without JavaScript, the preview is a button
+		return c.composePage(r, composeView{order: o}, 0)
 	}
 	spec, err := o.spec()
 	if err == nil {
@@ -49,22 +150,177 @@ func (c *Console) compose(r *request) (answer, error) {
 	if e.Code == core.CodeInternal || e.Code == core.CodeDenied {
 		return answer{}, err
 	}
-	return answer{
-		view: "compose", nav: "new", title: r.t.text("compose.title"), status: statusOf(e.Code),
-		data: composeView{order: o, Problem: e.Detail, Field: e.Field},
-	}, nil
+	return c.composePage(r, composeView{order: o, Problem: e.Detail, Field: e.Field}, statusOf(e.Code))
 }
 
-func (o *order) spec() (core.RunSpec, error) {
-	seconds, err := strconv.Atoi(o.Timeout)
-	if err != nil {
-		return core.RunSpec{}, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonTimeoutRange, Field: "timeout", Detail: o.Timeout}
+// preview says what the order that is being written comes to, and how else it could be given.
+func (c *Console) preview(r *request) (answer, error) {
+	r.part = "live-preview"
+	return answer{view: "compose", data: composeView{Preview: c.previewOf(r, new(readOrder(r.PostForm)))}}, nil
+}
+
+const (
+	mostSampled = 8
+	mostFolded  = 400 // bytes of names
+)
+
+func (c *Console) previewOf(r *request, o *order) previewView {
+	v := previewView{Empty: o.Target == ""}
+	var names []string
+	if !v.Empty {
+		sel, err := o.selection()
+		var p core.Preview
+		if err == nil {
+			p, err = c.Service.Preview(r.Context(), r.caller, sel)
+		}
+		if err != nil {
+			e := core.AsError(err)
+			if v.Problem = e.Detail; e.Code == core.CodeInternal {
+				c.Log.Error("console", "path", r.URL.Path, "error", err)
+				v.Problem = r.t.text("refusal.internal.text")
+			}
+		}
+		v.Total, v.Online, v.Cordoned, v.Missing, names = p.Total, p.Online, p.Cordoned, p.Missing, p.Names
+		v.Names = clip(nodeset.Fold(names), mostFolded)
+		for i := range p.Sample[:min(len(p.Sample), mostSampled)] {
+			v.Sample = append(v.Sample, c.nodeRow(&p.Sample[i]))
+		}
 	}
-	return core.RunSpec{
-		Origin: core.OriginNative, Targets: strings.FieldsFunc(o.Target, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }), KillTree: true,
-		Definition: core.Definition{
-			Type: core.Shell, Content: []byte(o.Script), Name: o.Name, User: o.User, WorkDir: o.WorkDir, Timeout: time.Duration(seconds) * time.Second,
-		},
-		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, User: 255, WorkDir: 4096, Dense: true},
-	}, nil
+	given := map[string]bool{}
+	for name := range pairsOf(o.Params) {
+		given[name] = true
+	}
+	for _, name := range paramStyle.ParamNames([]byte(o.Script)) {
+		if !given[name] {
+			v.Params = append(v.Params, name)
+		}
+	}
+	v.Same = o.equivalents(baseURL(r), names)
+	return v
+}
+
+// clip cuts a text at so many bytes, between characters.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + "…"
+}
+
+// paramStyle is that of the native API: as every vendor writes parameters, and with Tencent's mark for secret ones.
+var paramStyle = core.ParamStyle{Required: true, Hidden: "tat-hidden:"}
+
+// pairsOf reads lines NAME=VALUE; others are passed over, as are empty ones.
+func pairsOf(text string) map[string]string {
+	m := map[string]string{}
+	for line := range strings.SplitSeq(text, "\n") {
+		if name, value, ok := strings.Cut(strings.TrimSuffix(line, "\r"), "="); ok && strings.TrimSpace(name) != "" {
+			m[strings.TrimSpace(name)] = value
+		}
+	}
+	return m
+}
+
+func wrong(field, format string, args ...any) error {
+	return &core.Error{Code: core.CodeInvalid, Reason: core.ReasonInvalidValue, Field: field, Detail: fmt.Sprintf(format, args...)}
+}
+
+func (o *order) selection() (core.Selection, error) {
+	sel := core.Selection{Expr: o.Target, Exclude: o.Exclude}
+	var err error
+	if sel.Pick, err = core.ParseShare(o.Pick); err != nil {
+		return sel, wrong("pick", "%s", core.AsError(err).Detail)
+	}
+	if o.Pick != "" {
+		if sel.Seed, err = strconv.ParseUint(o.Seed, 10, 64); err != nil {
+			return sel, wrong("seed", "%q is not a number", o.Seed)
+		}
+	}
+	return sel, nil
+}
+
+// whole reads a number that may be left out.
+func whole(field, text string, unit int64) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 0 {
+		return 0, wrong(field, "%q is not a whole number", text)
+	}
+	return n * unit, nil
+}
+
+// spec is the order as the core takes it, with what the native API does by default.
+func (o *order) spec() (core.RunSpec, error) {
+	spec := core.RunSpec{
+		Origin: core.OriginNative, Reason: o.Reason, KillTree: true, Login: o.Login, Style: paramStyle,
+		Definition: core.Definition{Type: core.CommandType(o.Type), Content: []byte(o.Script), Name: o.Name, User: o.User, WorkDir: o.WorkDir},
+		Limits:     core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, Name: 128, User: 255, WorkDir: 4096, Launcher: 1024, Dense: true},
+	}
+	var err error
+	if spec.Select, err = o.selection(); err != nil {
+		return spec, err
+	}
+	if o.Target == "" {
+		return spec, wrong("target", "none")
+	}
+	timeout, err := whole("timeout", o.Timeout, 1)
+	if err != nil {
+		return spec, err
+	}
+	spec.Timeout = time.Duration(timeout) * time.Second
+	if o.Queue != "" {
+		queue, err := whole("queue", o.Queue, 1)
+		if err != nil {
+			return spec, err
+		}
+		if spec.DeliverWithin = time.Duration(queue) * time.Second; queue == 0 {
+			spec.DeliverWithin = core.NoWaiting
+		}
+	}
+	if params := pairsOf(o.Params); len(params) > 0 {
+		spec.Params, spec.ParamsEnabled = params, true
+	}
+	if secrets := pairsOf(o.Secrets); len(secrets) > 0 {
+		spec.Secrets = secrets
+	}
+	if spec.Resources, err = o.resources(); err != nil {
+		return spec, err
+	}
+	return spec, nil
+}
+
+// resources bounds what the run may use; nil if nothing does.
+func (o *order) resources() (*core.Resources, error) {
+	if o.CPU == "" && o.Memory == "" && o.PIDs == "" {
+		return nil, nil
+	}
+	var res core.Resources
+	if o.CPU != "" {
+		cores, err := strconv.ParseFloat(o.CPU, 64)
+		if err != nil || !(cores > 0 && cores < 1e6) {
+			return nil, wrong("cpu", "%q is not a number of cores", o.CPU)
+		}
+		res.CPU = int64(cores*1000 + .5)
+	}
+	var err error
+	if res.Memory, err = whole("memory", o.Memory, 1<<20); err != nil {
+		return nil, err
+	}
+	if res.Processes, err = whole("pids", o.PIDs, 1); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+// baseURL is how the reader reaches the server.
+func baseURL(r *request) string {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }

@@ -13,10 +13,15 @@ type nodeRow struct {
 	LastSeen                                      time.Time
 	Tags                                          []core.Tag
 	Active                                        int
+	Cordoned                                      bool
+	CPUs                                          int
+	Memory                                        uint64 // bytes
+	GPUs                                          []string
 }
 
 type nodesView struct {
 	Query         string
+	Problem       string // with the query
 	Total, Online int
 	Nodes         []nodeRow
 	Next          string
@@ -27,7 +32,11 @@ func (c *Console) nodes(r *request) (answer, error) {
 	v := nodesView{Query: strings.TrimSpace(q.Get("q"))}
 	f := core.NodeFilter{}
 	if v.Query != "" {
-		f.IDs = []string{v.Query}
+		var err error
+		if f.Expr, err = c.Service.ParseTarget(r.Context(), r.caller.Account, "filter", v.Query); err != nil {
+			v.Problem = core.AsError(err).Detail
+			return answer{view: "nodes", nav: "nodes", title: r.t.text("nodes.title"), data: v, status: statusOf(core.AsError(err).Code)}, nil
+		}
 	}
 	rows, info, err := c.Service.Nodes(r.Context(), r.caller, f, core.PageSpec{Limit: pageSize, Token: q.Get("cursor"), Count: true})
 	if err != nil {
@@ -61,8 +70,8 @@ func (c *Console) count(r *request, online bool) (int, error) {
 
 func (c *Console) nodeRow(n *core.Node) nodeRow {
 	row := nodeRow{
-		ID: n.ID, Name: nodeName(n), Hostname: n.Hostname, OS: n.OSName, Arch: n.Arch, Agent: n.Agent, Zone: n.Zone, IP: n.PrivateIP,
-		State: "offline", LastSeen: n.LastSeen, Tags: n.Tags,
+		ID: n.ID, Name: n.Label(), Hostname: n.Hostname, OS: n.OSName, Arch: n.Arch, Agent: n.Agent, Zone: n.Zone, IP: n.PrivateIP,
+		State: "offline", LastSeen: n.LastSeen, Tags: n.Tags, Cordoned: !n.CordonedAt.IsZero(), CPUs: n.CPUs, Memory: uint64(max(n.Memory, 0)), GPUs: n.GPUs,
 	}
 	if n.Online(c.Now()) {
 		row.State = "online"

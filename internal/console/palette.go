@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"errand/internal/core"
+	"errand/internal/target"
 )
 
 // found is something that the palette can jump to.
@@ -55,13 +56,11 @@ func (c *Console) findRuns(r *request, query string) ([]found, error) {
 }
 
 func (c *Console) findNodes(r *request, query string) ([]found, error) {
-	rows, _, err := c.Service.Nodes(r.Context(), r.caller, core.NodeFilter{}, core.PageSpec{Limit: homeNodes})
-	var items []found
+	like := target.Glob{Pattern: "*" + strings.NewReplacer("*", "?", "[", "?", "]", "?", "\\", "?").Replace(query) + "*"}
+	rows, _, err := c.Service.Nodes(r.Context(), r.caller, core.NodeFilter{Expr: like}, core.PageSpec{Limit: mostFound})
+	items := make([]found, 0, len(rows))
 	for i := range rows {
-		name := nodeName(&rows[i])
-		if len(items) < mostFound && (contains(name, query) || contains(rows[i].ID, query) || contains(rows[i].Hostname, query)) {
-			items = append(items, found{Href: root + "nodes/" + rows[i].ID, Kind: "node", Text: name, Sub: rows[i].Hostname})
-		}
+		items = append(items, found{Href: root + "nodes/" + rows[i].ID, Kind: "node", Text: rows[i].Label(), Sub: rows[i].Hostname})
 	}
 	return items, err
 }

@@ -6,11 +6,12 @@ import "strings"
 type route struct {
 	pattern string // as http.ServeMux has it
 	open    bool   // to whoever is not signed in
+	reads   bool   // changes nothing, though it is sent as a form
 	call    func(r *request) (answer, error)
 }
 
 // mutates reports whether a route changes something.
-func (rt *route) mutates() bool { return !rt.open && !strings.HasPrefix(rt.pattern, "GET ") }
+func (rt *route) mutates() bool { return !rt.open && !rt.reads && !strings.HasPrefix(rt.pattern, "GET ") }
 
 func (c *Console) routes() []route {
 	page := func(path string, call func(*request) (answer, error)) route {
@@ -29,6 +30,7 @@ func (c *Console) routes() []route {
 		page("runs", c.runs),
 		page("runs/new", c.composer),
 		do("runs/new", c.compose),
+		{pattern: "POST " + root + "runs/preview", reads: true, call: c.preview},
 		page("runs/{id}", c.run),
 		do("runs/{id}/cancel", c.cancelRun),
 		page("tasks/{id}", c.output),

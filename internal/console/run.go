@@ -113,7 +113,7 @@ func (c *Console) tasks(r *request, f core.TaskFilter, limit int, cursor string)
 
 func (c *Console) taskRow(t *core.TaskView) taskRow {
 	row := taskRow{
-		ID: t.ID.String(), Node: nodeName(&t.Target), NodeID: t.Target.ID, State: t.State.String(), Cause: t.Cause.String(), Detail: t.Detail,
+		ID: t.ID.String(), Node: t.Target.Label(), NodeID: t.Target.ID, State: t.State.String(), Cause: t.Cause.String(), Detail: t.Detail,
 		Exited: t.Exited, ExitCode: t.ExitCode, Signal: t.Signal, Printed: t.Printed(), StartedAt: t.StartedAt,
 	}
 	switch {
@@ -124,14 +124,6 @@ func (c *Console) taskRow(t *core.TaskView) taskRow {
 		row.Took = t.EndedAt.Sub(t.StartedAt)
 	}
 	return row
-}
-
-// nodeName is what a node is called: its id if somebody chose that, otherwise its name.
-func nodeName(n *core.Node) string {
-	if _, generated := core.ParseID(n.ID); generated && n.Name != "" {
-		return n.Name
-	}
-	return n.ID
 }
 
 func script(v *core.Invocation) scriptView {
@@ -187,5 +179,5 @@ func (c *Console) output(r *request) (answer, error) {
 	case len(list) == 0:
 		return answer{}, errors.Join(core.ErrNotFound)
 	}
-	return answer{view: "output", nav: "runs", title: nodeName(&list[0].Target), data: c.taskRow(&list[0])}, nil
+	return answer{view: "output", nav: "runs", title: list[0].Target.Label(), data: c.taskRow(&list[0])}, nil
 }

@@ -79,7 +79,7 @@ func (c *Console) runs(r *request) (answer, error) {
 
 func (c *Console) row(v *core.Invocation) runRow {
 	row := runRow{
-		ID: v.ID.String(), State: runState(v), Name: runName(v), Origin: string(v.Origin), Tasks: v.Counts.Total(), Open: v.Counts.Open(),
+		ID: v.ID.String(), State: runState(v), Name: runName(v), By: v.Principal, Origin: string(v.Origin), Tasks: v.Counts.Total(), Open: v.Counts.Open(),
 		Bar: bar(&v.Counts), Tallies: tallies(&v.Counts), CreatedAt: v.CreatedAt, Took: c.took(v),
 	}
 	return row

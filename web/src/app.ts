@@ -2,6 +2,7 @@ import "./htmx";
 import "./ago";
 import "./forms";
 import "./live";
+import "./composer";
 import "./palette";
 import "./keys";
 
