@@ -66,4 +66,6 @@ func (c *Console) findNodes(r *request, query string) ([]found, error) {
 }
 
 // contains reports whether a text has another in it, whatever the case of its letters.
-func contains(text, part string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(part)) }
+func contains(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
+}

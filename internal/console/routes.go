@@ -11,7 +11,9 @@ type route struct {
 }
 
 // mutates reports whether a route changes something.
-func (rt *route) mutates() bool { return !rt.open && !rt.reads && !strings.HasPrefix(rt.pattern, "GET ") }
+func (rt *route) mutates() bool {
+	return !rt.open && !rt.reads && !strings.HasPrefix(rt.pattern, "GET ")
+}
 
 func (c *Console) routes() []route {
 	page := func(path string, call func(*request) (answer, error)) route {
