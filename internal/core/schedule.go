@@ -12,7 +12,7 @@ import (
 
 // Trigger is when a schedule fires.
 type Trigger struct {
-	Crontab string    // five fields, read in UTC+8 (Tencent TAT, ScheduleSettings); empty if it fires once
+	Crontab string    // five fields, read in UTC+8 (Tencent TAT, ScheduleSettings) or in the zone before them (ZonedTrigger); empty if it fires once
 	At      time.Time // when it fires, if it does so once; whole seconds
 }
 
@@ -109,6 +109,7 @@ type ScheduleSpec struct {
 
 // ScheduleChange holds the fields to change; nil leaves a field as it is.
 type ScheduleChange struct {
+	Origin    Origin // through which API it is changed
 	Name      *string
 	Command   *ID
 	Trigger   *Trigger
@@ -126,7 +127,8 @@ var crontabZone = time.FixedZone("UTC+8", 8*60*60)
 func (t Trigger) plan() (p schedule.Plan, ok bool, err error) {
 	switch {
 	case t.Crontab != "":
-		p, err = schedule.ParseCrontab(t.Crontab, crontabZone)
+		zone, crontab := t.clock()
+		p, err = schedule.ParseCrontab(crontab, zone)
 	case !t.At.IsZero():
 		p = schedule.OnceAt(t.At)
 	default:
@@ -173,6 +175,9 @@ func (s *Service) CreateSchedule(ctx context.Context, c Caller, spec ScheduleSpe
 		Style: spec.Style, KillTree: spec.KillTree, DeliverWithin: spec.DeliverWithin, Revision: 1, Tags: spec.Tags, Extra: spec.Extra,
 	}
 	if err := CheckTags(spec.Tags, spec.Limits.Tags); err != nil {
+		return Schedule{}, err
+	}
+	if err := spec.Trigger.checkOrigin(spec.Origin); err != nil {
 		return Schedule{}, err
 	}
 	nodes, err := s.checkSchedule(ctx, &sc, spec.NeedOnline, &spec.Limits)
@@ -294,7 +299,7 @@ func (s *Service) ChangeSchedule(ctx context.Context, c Caller, id ID, ch Schedu
 			}
 			if ch.Trigger == nil {
 				changed.Next = row.Next
-			} else if err := ch.Trigger.check(now); err != nil {
+			} else if err := errors.Join(ch.Trigger.checkOrigin(ch.Origin), ch.Trigger.check(now)); err != nil {
 				return err
 			} else if row.Enabled {
 				changed.Next = changed.after(now)

@@ -86,7 +86,7 @@ func (d *Dialect) modifyInvoker(ctx context.Context, c core.Caller, req *modifyI
 // change reads the fields that were sent, apart from the command. tooMany is the action's code for too many instances.
 func (f *invokerFields) change(tooMany code) (ch core.ScheduleChange, err error) {
 	l := limits()
-	ch = core.ScheduleChange{Name: f.Name, User: f.Username, Limits: l}
+	ch = core.ScheduleChange{Origin: core.OriginTAT, Name: f.Name, User: f.Username, Limits: l}
 	switch {
 	case f.Name != nil && *f.Name == "":
 		return ch, refuse(codeRange, "Name", "empty")
