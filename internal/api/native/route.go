@@ -250,6 +250,19 @@ func (d *Dialect) table() []route {
 
 		do("GET audit", false, d.listAudit),
 
+		do("GET commands", false, d.listCommands),
+		do("POST commands", true, d.createCommand),
+		do("GET commands/{id}", false, d.getCommand),
+		do("PATCH commands/{id}", true, d.changeCommand),
+		do("DELETE commands/{id}", true, d.deleteCommand),
+		do("GET schedules", false, d.listSchedules),
+		do("POST schedules", true, d.createSchedule),
+		do("POST schedules/preview", false, d.previewSchedule),
+		do("GET schedules/{id}", false, d.getSchedule),
+		do("PATCH schedules/{id}", true, d.changeSchedule),
+		do("DELETE schedules/{id}", true, d.deleteSchedule),
+		do("GET schedules/{id}/firings", false, d.listFirings),
+
 		do("GET events", false, d.listEvents),
 		do("GET subscriptions", false, d.listSubscriptions),
 		do("POST subscriptions", true, d.subscribe),
