@@ -36,6 +36,8 @@ type Request struct {
 	ID       string      // lower-case UUID; dialects render it in their own form
 	Peer     netip.Addr
 	Received time.Time
+
+	paramsErr error // why Params could not be read
 }
 
 // Signed is the view of the request that signature schemes work on.
@@ -59,6 +61,9 @@ type Dialect interface {
 	// the log, empty on success.
 	Write(w http.ResponseWriter, r *Request, result any, err error) (code string)
 }
+
+// Formless is a dialect whose bodies are never forms, whatever their clients call them: curl calls everything one.
+type Formless interface{ Formless() }
 
 // Roomy is a Dialect some of whose requests may have more than MaxBody.
 type Roomy interface {
@@ -126,6 +131,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r, readErr := s.read(w, hr)
 	for _, d := range s.Dialects {
 		if d.Recognise(r) {
+			if _, own := d.(Formless); !own {
+				readErr = errors.Join(readErr, r.paramsErr)
+			}
 			s.serve(w, d, r, readErr)
 			return
 		}
@@ -147,9 +155,8 @@ func (s *Server) read(w http.ResponseWriter, hr *http.Request) (*Request, error)
 	if errors.As(err, &tooLarge) {
 		err = ErrBodyTooLarge
 	}
-	params, perr := sign.Params(r.Signed())
-	r.Params = params
-	return r, errors.Join(err, perr)
+	r.Params, r.paramsErr = sign.Params(r.Signed())
+	return r, err
 }
 
 func (s *Server) serve(w http.ResponseWriter, d Dialect, r *Request, err error) {

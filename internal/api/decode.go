@@ -252,6 +252,9 @@ func ordered(tree map[string]any, path string) ([]any, error) {
 // fillTexts fills a map from names to texts.
 func fillTexts(v reflect.Value, node any, path string) error {
 	members, ok := node.(map[string]any)
+	if v.Type() == reflect.TypeFor[map[string]*string]() && ok {
+		return fillMaybeTexts(v, members, path)
+	}
 	texts := make(map[string]string, len(members))
 	for name, member := range members {
 		text, isText := member.(string)
@@ -262,6 +265,23 @@ func fillTexts(v reflect.Value, node any, path string) error {
 	}
 	if !ok || v.Type() != reflect.TypeOf(texts) {
 		return &ParamError{Name: path}
+	}
+	v.Set(reflect.ValueOf(texts))
+	return nil
+}
+
+// fillMaybeTexts is fillTexts where null is a value of its own.
+func fillMaybeTexts(v reflect.Value, members map[string]any, path string) error {
+	texts := make(map[string]*string, len(members))
+	for name, member := range members {
+		switch member := member.(type) {
+		case nil:
+			texts[name] = nil
+		case string:
+			texts[name] = &member
+		default:
+			return &ParamError{Name: path + "." + name}
+		}
 	}
 	v.Set(reflect.ValueOf(texts))
 	return nil

@@ -42,16 +42,31 @@ func (s *Service) RenameNode(ctx context.Context, c Caller, id, name string) (No
 	if err := s.allowObjects(ctx, &c, "node.modify", nil, KindNode, []string{id}); err != nil {
 		return Node{}, err
 	}
-	switch {
-	case name == "":
-		return Node{}, invalid(ReasonMissing, "name", "empty")
-	case len(name) > 4*MaxNodeID || !printable(name):
-		return Node{}, invalid(ReasonNameInvalid, "name", "control characters, or too long")
+	if err := checkNodeName(name); err != nil {
+		return Node{}, err
 	}
 	return s.changeNode(ctx, c, id, func(n *Node) { n.Name = name })
 }
 
+func checkNodeName(name string) error {
+	switch {
+	case name == "":
+		return invalid(ReasonMissing, "name", "empty")
+	case len(name) > 4*MaxNodeID || !printable(name):
+		return invalid(ReasonNameInvalid, "name", "control characters, or too long")
+	}
+	return nil
+}
+
 func (s *Service) changeNode(ctx context.Context, c Caller, id string, change func(*Node)) (Node, error) {
+	return s.tryChangeNode(ctx, c, id, func(n *Node) error {
+		change(n)
+		return nil
+	})
+}
+
+// tryChangeNode is changeNode for a change that may be refused.
+func (s *Service) tryChangeNode(ctx context.Context, c Caller, id string, change func(*Node) error) (Node, error) {
 	found, err := s.nodesByID(ctx, c.Account, []string{id})
 	if err != nil {
 		return Node{}, err
@@ -64,7 +79,9 @@ func (s *Service) changeNode(ctx context.Context, c Caller, id string, change fu
 		if !row.RemovedAt.IsZero() {
 			return notFound(ReasonTargetNotFound, "no node %s", id)
 		}
-		change(row)
+		if err := change(row); err != nil {
+			return err
+		}
 		row.UpdatedAt = s.Now()
 		n = *row
 		return nil

@@ -93,18 +93,23 @@ func (s *Service) Tag(ctx context.Context, c Caller, kind Kind, ids []string, ta
 		return err
 	}
 	return s.changeTags(ctx, c, kind, ids, func(have []Tag) ([]Tag, error) {
-		for _, t := range tags {
-			if i := keyIndex(have, t.Key); i >= 0 {
-				have[i] = t
-			} else {
-				have = append(have, t)
-			}
-		}
-		if len(have) > MaxTags {
-			return nil, limited(ReasonTagCount, "tags", "an object would have more than %d", MaxTags)
-		}
-		return have, nil
+		return addTags(have, tags)
 	})
+}
+
+// addTags puts tags to others, or in their place.
+func addTags(have, tags []Tag) ([]Tag, error) {
+	for _, t := range tags {
+		if i := keyIndex(have, t.Key); i >= 0 {
+			have[i] = t
+		} else {
+			have = append(have, t)
+		}
+	}
+	if len(have) > MaxTags {
+		return nil, limited(ReasonTagCount, "tags", "an object would have more than %d", MaxTags)
+	}
+	return have, nil
 }
 
 // Untag takes the tags with these keys off objects of one kind, all tags if no key is given. Keys that an object does not have are passed

@@ -128,8 +128,8 @@ func (f *NodeFilter) Matches(n *Node) bool {
 	return f.Expr == nil || target.Match(f.Expr, judged{n, n.Online(f.Now)})
 }
 
-// ParseTarget reads an expression and puts what saved groups stand for in their place. field is the parameter it came in.
-func (s *Service) ParseTarget(ctx context.Context, account AccountID, field, text string) (target.Expr, error) {
+// parseTarget reads an expression and puts what saved groups stand for in their place. field is the parameter it came in.
+func (s *Service) parseTarget(ctx context.Context, account AccountID, field, text string) (target.Expr, error) {
 	e, err := target.Parse(text)
 	if err != nil {
 		return nil, invalid(ReasonFilter, field, "%s", err)
@@ -177,13 +177,13 @@ func (s *Service) choose(ctx context.Context, account AccountID, sel Selection) 
 	if sel.Expr == "" {
 		return nil, invalid(ReasonTargetsMissing, "target", "none")
 	}
-	e, err := s.ParseTarget(ctx, account, "target", sel.Expr)
+	e, err := s.parseTarget(ctx, account, "target", sel.Expr)
 	if err != nil {
 		return nil, err
 	}
 	var except target.Expr
 	if sel.Exclude != "" {
-		if except, err = s.ParseTarget(ctx, account, "exclude", sel.Exclude); err != nil {
+		if except, err = s.parseTarget(ctx, account, "exclude", sel.Exclude); err != nil {
 			return nil, err
 		}
 	}
@@ -330,8 +330,9 @@ func (s *Service) nearby(ctx context.Context, account AccountID) func(string) st
 		if len(name) < 3 {
 			return ""
 		}
-		// A slip leaves one half of a name whole.
-		e := target.Or{target.Glob{Pattern: globText(name[:len(name)/2]) + "*"}, target.Glob{Pattern: "*" + globText(name[(len(name)+1)/2:])}}
+		// A slip leaves the beginning or the end of a name whole.
+		third := len(name) / 3
+		e := target.Or{target.Glob{Pattern: globText(name[:third]) + "*"}, target.Glob{Pattern: "*" + globText(name[len(name)-third:])}}
 		rows, err := s.store.SelectNodes(ctx, NodeFilter{Account: account, Expr: e, Now: s.Now()})
 		if err != nil {
 			return ""
@@ -392,4 +393,29 @@ func (s *Service) allowChosen(c *Caller, verb string, nodes []Node) error {
 		return c.Allow(verb, nil, resource(KindNode.String(), "", nil))
 	}
 	return c.Allow(verb, nil, nodeResources(nodes)...)
+}
+
+// NodesMatching lists the nodes that an expression fits, all of them if it is empty, newest first, with their latest signs of life. Nodes that
+// are cordoned are among them.
+func (s *Service) NodesMatching(ctx context.Context, c Caller, expr string, p PageSpec) ([]Node, PageInfo, error) {
+	if err := c.Allow("node.list", nil, resource(KindNode.String(), "", nil)); err != nil {
+		return nil, PageInfo{}, err
+	}
+	f := NodeFilter{Account: c.Account, Now: s.Now()}
+	if expr != "" {
+		var err error
+		if f.Expr, err = s.parseTarget(ctx, c.Account, "filter", expr); err != nil {
+			return nil, PageInfo{}, err
+		}
+		if target.Mentions(f.Expr, target.Online) {
+			if err := s.FlushSeen(ctx); err != nil { // so that the store's rows are as fresh as memory
+				return nil, PageInfo{}, err
+			}
+		}
+	}
+	rows, info, err := list(s.pages, c.Account, "nodes", p,
+		func(n *Node) Cursor { return Cursor{A: int64(n.Key)} },
+		func(p Page) ([]Node, int, error) { return s.store.ListNodes(ctx, f, p) })
+	s.overlay(rows)
+	return rows, info, err
 }

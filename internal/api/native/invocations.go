@@ -17,7 +17,7 @@ type createInvocation struct {
 	Params   map[string]string `json:"params"`
 	Type     string            `json:"type"`     // of Content: shell, powershell or bat; shell if left out
 	Launcher *string           `json:"launcher"` // the program that reads Content
-	Targets  []string          `json:"targets"`
+	Targets  []string          `json:"targets"`  // nodes by their ids; or else a target
 	Name     string            `json:"name"`
 	Reason   string            `json:"reason"` // what it is for, for whoever looks at it later
 	Tags     any               `json:"tags"`   // an object of texts
@@ -41,6 +41,7 @@ type createInvocation struct {
 	Repeat    string `json:"repeat"`    // once, period, next_reboot, each_reboot or dry_run; left out: once, or period with a frequency
 	Frequency string `json:"frequency"` // rate(), at() or cron
 	policy
+	selection
 
 	// Pace lets the run reach its nodes bit by bit.
 	Pace *pacePlan `json:"pace"`
@@ -96,6 +97,9 @@ func (req *createInvocation) spec() (spec core.RunSpec, err error) {
 		spec.Repeat = core.Period
 	}
 	if spec.Policy, err = req.policy.neutral(); err != nil {
+		return spec, err
+	}
+	if spec.Select, err = req.selection.neutral(); err != nil {
 		return spec, err
 	}
 	if spec.Tags, err = readTags(req.Tags); err != nil {

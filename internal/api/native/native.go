@@ -34,6 +34,9 @@ func New(env api.Env) *Dialect {
 // Name is the dialect's short name.
 func (d *Dialect) Name() string { return "native" }
 
+// Formless implements api.Formless: bodies are JSON, or the bytes of a file.
+func (d *Dialect) Formless() {}
+
 // Recognise takes everything below /api/v1/.
 func (d *Dialect) Recognise(r *api.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }
 

@@ -191,6 +191,15 @@ func (d *Dialect) table() []route {
 		do("GET registration-codes", false, d.listRegistrations),
 		do("POST registration-codes/{id}/revoke", true, d.revokeRegistration),
 
+		do("GET nodes", false, d.listNodes),
+		do("GET nodes/{id}", false, d.getNode),
+		do("PATCH nodes/{id}", true, d.changeNode),
+		do("GET nodes/{id}/why", false, d.whyNode),
+		do("POST targets/preview", false, d.previewTarget),
+		do("GET groups", false, d.listNodeGroups),
+		do("GET groups/{name}", false, d.getNodeGroup),
+		do("PUT groups/{name}", true, d.putNodeGroup),
+		do("DELETE groups/{name}", true, d.deleteNodeGroup),
 		do("DELETE nodes/{id}", true, d.removeNode),
 		do("POST nodes/{id}/rotate-key", true, d.rotateNodeKey),
 

@@ -41,6 +41,11 @@ type Invocation struct {
 	ProbeOf        string     `json:"probe_of,omitempty"`      // the run that waits for this one to go on
 	Due            *time.Time `json:"due,omitempty"`           // the moment of an occurrence or a probe
 
+	Target  string `json:"target,omitempty"` // the expression by which its nodes were chosen, as it was written
+	Exclude string `json:"exclude,omitempty"`
+	Pick    string `json:"pick,omitempty"`
+	Seed    uint64 `json:"seed,omitempty"`
+
 	CreatedAt time.Time      `json:"created_at"`
 	StartedAt *time.Time     `json:"started_at,omitempty"` // first process
 	EndedAt   *time.Time     `json:"ended_at,omitempty"`   // last task
@@ -61,6 +66,7 @@ func showInvocation(v *core.Invocation) Invocation {
 		Type: string(v.Type), Launcher: v.Launcher, User: v.User, WorkDir: v.WorkDir, ContainerID: v.ContainerID, Container: v.ContainerName,
 		TimeoutSeconds: int64(v.Timeout / time.Second), QueueSeconds: int64(v.Queue() / time.Second),
 		CreatedAt: v.CreatedAt, StartedAt: moment(v.StartedAt), EndedAt: moment(v.EndedAt),
+		Target: v.Selection.Expr, Exclude: v.Selection.Exclude, Pick: v.Selection.Pick.String(), Seed: v.Selection.Seed,
 		Pace: showPace(v), Tasks: v.Counts.Total(), Open: v.Counts.Open(), States: map[string]int{},
 	}
 	if utf8.Valid(v.Content) {

@@ -110,6 +110,7 @@ type transferTargets struct {
 	TimeoutSeconds int64  `json:"timeout_seconds"`
 	QueueSeconds   int64  `json:"queue_seconds"`
 	ClientToken    string `json:"client_token"`
+	selection             // instead of targets and tags
 }
 
 func (t *transferTargets) spec(transfer *core.Transfer) (core.RunSpec, error) {
@@ -120,6 +121,10 @@ func (t *transferTargets) spec(transfer *core.Transfer) (core.RunSpec, error) {
 	}
 	if len(t.Targets) > 0 && len(t.Tags) > 0 {
 		return spec, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonInvalidValue, Field: "tags", Detail: "either targets or tags"}
+	}
+	var err error
+	if spec.Select, err = t.selection.neutral(); err != nil {
+		return spec, err
 	}
 	spec.Timeout, spec.DeliverWithin = time.Duration(t.TimeoutSeconds)*time.Second, time.Duration(t.QueueSeconds)*time.Second
 	for _, tag := range t.Tags {
