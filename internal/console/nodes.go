@@ -30,15 +30,11 @@ type nodesView struct {
 func (c *Console) nodes(r *request) (answer, error) {
 	q := r.URL.Query()
 	v := nodesView{Query: strings.TrimSpace(q.Get("q"))}
-	f := core.NodeFilter{}
-	if v.Query != "" {
-		var err error
-		if f.Expr, err = c.Service.ParseTarget(r.Context(), r.caller.Account, "filter", v.Query); err != nil {
-			v.Problem = core.AsError(err).Detail
-			return answer{view: "nodes", nav: "nodes", title: r.t.text("nodes.title"), data: v, status: statusOf(core.AsError(err).Code)}, nil
-		}
+	rows, info, err := c.Service.NodesMatching(r.Context(), r.caller, v.Query, core.PageSpec{Limit: pageSize, Token: q.Get("cursor"), Count: true})
+	if refused := core.AsError(err); err != nil && v.Query != "" && (refused.Code == core.CodeInvalid || refused.Code == core.CodeNotFound) {
+		v.Problem = refused.Detail
+		return answer{view: "nodes", nav: "nodes", title: r.t.text("nodes.title"), data: v, status: statusOf(refused.Code)}, nil
 	}
-	rows, info, err := c.Service.Nodes(r.Context(), r.caller, f, core.PageSpec{Limit: pageSize, Token: q.Get("cursor"), Count: true})
 	if err != nil {
 		return answer{}, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"errand/internal/target"
 )
 
 // Invocation returns one invocation.
@@ -251,7 +253,7 @@ func (s *Service) Nodes(ctx context.Context, c Caller, f NodeFilter, p PageSpec)
 		return nil, PageInfo{}, err
 	}
 	f.Account, f.Now = c.Account, s.Now()
-	if f.Online != nil {
+	if f.Online != nil || target.Mentions(f.Expr, target.Online) {
 		if err := s.FlushSeen(ctx); err != nil { // so that the store's rows are as fresh as memory
 			return nil, PageInfo{}, err
 		}
