@@ -25,7 +25,7 @@ func direction() map[string][]string {
 	testSide := []string{
 		"testing",
 		"errand/internal/api/apitest/...", "errand/internal/api/alibaba/caller", "errand/internal/api/capture", "errand/internal/api/scene",
-		"errand/internal/agent/reach/reachtest", "errand/internal/deliver/s3test", "errand/internal/session/sessiontest", "errand/internal/store/storetest", "errand/internal/stacktest",
+		"errand/internal/agent/reach/reachtest", "errand/internal/deliver/s3test", "errand/internal/login/oidctest", "github.com/zitadel/...", "errand/internal/session/sessiontest", "errand/internal/store/storetest", "errand/internal/stacktest",
 		"errand/internal/target/targettest",
 		"github.com/alibabacloud-go/...", "github.com/aliyun/...", "github.com/tencentcloud/...", "github.com/zenlayer/...",
 		"errand/web/...", "github.com/evanw/...", "github.com/chromedp/...",

@@ -32,16 +32,20 @@ type rig struct {
 	tls    *httptest.Server
 }
 
-func newRig(t *testing.T, change func(*login.Config)) *rig {
+// newRig starts a server. change is told its address.
+func newRig(t *testing.T, change func(c *login.Config, address string)) *rig {
 	t.Helper()
 	s := scene.New(t)
 	sealer, err := core.NewSealer(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
+	mux := http.NewServeMux()
+	server := httptest.NewTLSServer(mux)
+	t.Cleanup(server.Close)
 	config := login.Config{Service: s.Service, Sealer: sealer, Now: s.Now, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
-		change(&config)
+		change(&config, server.URL)
 	}
 	logins, err := login.New(config)
 	if err != nil {
@@ -49,7 +53,6 @@ func newRig(t *testing.T, change func(*login.Config)) *rig {
 	}
 	env := s.Env()
 	env.Login = logins.Prove
-	mux := http.NewServeMux()
 	for _, pattern := range login.Patterns() {
 		mux.Handle(pattern, logins.Handler())
 	}
@@ -61,8 +64,6 @@ func newRig(t *testing.T, change func(*login.Config)) *rig {
 	}
 	mux.Handle("/console/", pages)
 	mux.Handle("/", &api.Server{Dialects: []api.Dialect{native.New(env)}, Now: s.Now, Log: slog.New(slog.DiscardHandler), Audit: s.Service.Audit})
-	server := httptest.NewTLSServer(mux)
-	t.Cleanup(server.Close)
 	return &rig{t: t, scene: s, logins: logins, url: server.URL, tls: server}
 }
 
@@ -266,7 +267,7 @@ func TestSignInRefusals(t *testing.T) {
 // TestLoginEnds goes through the ways in which a login ends.
 func TestLoginEnds(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *login.Config) { c.Idle, c.Lifetime = time.Hour, 3*time.Hour })
+	r := newRig(t, func(c *login.Config, _ string) { c.Idle, c.Lifetime = time.Hour, 3*time.Hour })
 	ctx, s := t.Context(), r.scene
 	in := func(b *browser) bool {
 		code, _ := b.api(http.MethodGet, "whoami", "", nil)
@@ -389,7 +390,7 @@ func TestThrottle(t *testing.T) {
 func TestInsecure(t *testing.T) {
 	t.Parallel()
 	plain := newRig(t, nil)
-	proxied := newRig(t, func(c *login.Config) { c.PublicURL = "https://errand.example" })
+	proxied := newRig(t, func(c *login.Config, _ string) { c.PublicURL = "https://errand.example" })
 	for _, tt := range []struct {
 		name   string
 		rig    *rig

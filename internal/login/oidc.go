@@ -261,14 +261,15 @@ func (l *Logins) claims(ctx context.Context, found *oidc.Provider, token *oauth2
 	return more, nil
 }
 
-// userName is what a claim names. An address of mail names nobody while the provider says that it was not verified.
+// userName is what a claim names. An address of mail names nobody unless the provider says that it was verified: at some, people write there what
+// they like.
 func userName(claims map[string]any, claim string) (string, error) {
 	name, ok := claims[claim].(string)
 	if !ok || name == "" {
 		return "", fmt.Errorf("the identity provider says nothing as %q", claim)
 	}
-	if verified, said := claims["email_verified"]; claim == "email" && said && verified != true && verified != "true" {
-		return "", fmt.Errorf("the address %q is not verified", cut(name))
+	if verified := claims["email_verified"]; claim == "email" && verified != true && verified != "true" {
+		return "", fmt.Errorf("the identity provider does not say that the address %q was verified", cut(name))
 	}
 	return name, nil
 }
