@@ -57,6 +57,7 @@ func (a *Agent) hello() {
 		Version: protocol.Version, Agent: f.Agent, BootID: f.BootID, StartID: a.startID, Hostname: f.Hostname,
 		OS: f.OS, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, IPs: f.IPs, Zone: f.Zone, Features: a.features(f.Features),
 		Clock: a.cfg.Clock().Wall.UnixMicro(), Active: a.active(), Machine: a.machine, Crash: a.untold(),
+		CPUs: f.CPUs, Memory: f.Memory, GPUs: f.GPUs,
 	}
 	if err := a.publish(m.Append(nil)); err != nil {
 		return // another Hello follows the next connection

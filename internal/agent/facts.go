@@ -21,11 +21,23 @@ const maxIPs = 16
 // Facts describes this machine, for enrolment and greeting.
 func Facts(version string) protocol.EnrollFacts {
 	host, _ := os.Hostname() // a machine need not have a name
+	h := hardwareOf()
 	return protocol.EnrollFacts{
 		Hostname: host, OS: runtime.GOOS, OSName: osName(), Kernel: kernel(), Arch: runtime.GOARCH, Agent: version,
 		IPs: addresses(), Zone: zone(), BootID: bootID(), Features: features(),
+		CPUs: h.cpus, Memory: h.memory, GPUs: h.gpus,
 	}
 }
+
+// hardware is what a machine is made of, as far as it can be told without effort.
+type hardware struct {
+	cpus   uint64
+	memory uint64   // bytes
+	gpus   []string // the model of each
+}
+
+// maxGPUs is how many of a machine's GPUs are told.
+const maxGPUs = 64
 
 // MachineID returns a value that stays the same as long as the machine is the same installation, or nothing. It does not
 // reveal the system's own id, which others may use as a secret.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 
 	"errand/internal/core"
@@ -108,6 +109,7 @@ func facts(h *protocol.Hello) core.Facts {
 	f := core.Facts{
 		Hostname: h.Hostname, OSName: h.OSName, Kernel: h.Kernel, Arch: h.Arch, BootID: h.BootID, Zone: h.Zone, Agent: h.Agent,
 		Platform: core.Platform(h.OS), Features: h.Features,
+		CPUs: int(min(h.CPUs, math.MaxInt32)), Memory: int64(min(h.Memory, math.MaxInt64)), GPUs: h.GPUs,
 	}
 	if len(h.IPs) > 0 {
 		f.PrivateIP = h.IPs[0]

@@ -404,7 +404,13 @@ func (m *Hello) Append(b []byte) []byte {
 	}
 	b = appendUint(b, 14, m.Active)
 	b = appendBytes(b, 15, m.Machine)
-	return appendBytes(b, 16, m.Crash)
+	b = appendBytes(b, 16, m.Crash)
+	b = appendUint(b, 17, m.CPUs)
+	b = appendUint(b, 18, m.Memory)
+	for _, g := range m.GPUs {
+		b = appendBytes(b, 19, g)
+	}
+	return b
 }
 
 // DecodeHello reads a Hello message.
@@ -448,6 +454,14 @@ func DecodeHello(b []byte) (m Hello, err error) {
 			m.Machine = d.text()
 		case 16:
 			m.Crash = string(d.raw[:min(len(d.raw), MaxCrash)])
+		case 17:
+			m.CPUs = d.num
+		case 18:
+			m.Memory = d.num
+		case 19:
+			if len(m.GPUs) < maxList && len(d.raw) > 0 {
+				m.GPUs = append(m.GPUs, d.text())
+			}
 		}
 	}
 	return m, d.err

@@ -52,7 +52,7 @@ func samples() map[string]struct {
 		"hello": {&Hello{
 			Version: 1, Agent: "0.1", BootID: "b", StartID: "s", Hostname: "h", OS: "linux", OSName: "Debian", Kernel: "6.1", Arch: "amd64",
 			IPs: []string{"10.0.0.1", "fe80::1"}, Clock: 1 << 50, Zone: "Europe/Berlin", Features: []string{"x"}, Active: 3, Machine: "a..c",
-			Crash: "panic: x",
+			Crash: "panic: x", CPUs: 8, Memory: 64 << 30, GPUs: []string{"NVIDIA A100", "NVIDIA A100"},
 		}, any2(DecodeHello)},
 		"beat":    {&Beat{1 << 50, 7}, any2(DecodeBeat)},
 		"welcome": {&Welcome{"s"}, any2(DecodeWelcome)},

@@ -61,6 +61,7 @@ import "strconv"
 //	1  2026-12  Probe, which an older node leaves unanswered, and the machine's fingerprint in Hello
 //	1  2026-12  Welcome and Upgrade, for nodes that name the feature in their Hello
 //	1  2026-12  Rotate, which older agents pass over
+//	1  2026-12  processors, memory and GPUs in Hello, which older agents leave out
 const Version = 1
 
 // MaxMessage is the largest message in bytes that either side sends or accepts; Output is cut to fit.

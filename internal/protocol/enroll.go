@@ -90,6 +90,9 @@ type EnrollFacts struct {
 	Zone     string   `json:"zone,omitempty"`
 	BootID   string   `json:"boot_id,omitempty"`
 	Features []string `json:"features,omitempty"`
+	CPUs     uint64   `json:"cpus,omitempty"`
+	Memory   uint64   `json:"memory_bytes,omitempty"`
+	GPUs     []string `json:"gpus,omitempty"`
 }
 
 // SigningText is what the machine signs to show that it holds the private key of PublicKey. It names no host, since a server may be

@@ -191,9 +191,12 @@ type Hello struct {
 	Clock    int64  // the node's clock, microseconds since 1970
 	Zone     string // the node's time zone name
 	Features []string
-	Active   uint64 // tasks in progress
-	Machine  string // the machine's fingerprint, see SameMachine
-	Crash    string // of an agent that crashed before this one, in at most MaxCrash bytes; told once
+	Active   uint64   // tasks in progress
+	Machine  string   // the machine's fingerprint, see SameMachine
+	Crash    string   // of an agent that crashed before this one, in at most MaxCrash bytes; told once
+	CPUs     uint64   // processors; 0 if it is not known, as are the next two
+	Memory   uint64   // bytes
+	GPUs     []string // the model of each
 }
 
 // MaxCrash is the most that is told of a crash, in bytes.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/ed25519"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 const (
 	maxIPs      = 64
 	maxFeatures = 64
+	maxGPUs     = 64
+	maxGPU      = 128 // bytes of the name of each
 )
 
 // enrolment checks a request and translates it. What the code and the node's own id allow is the core's to decide.
@@ -90,7 +93,14 @@ func checkTexts(r *protocol.EnrollRequest) error {
 			return malformed("facts.features: each has 1 to 32 printable bytes")
 		}
 	}
+	for _, s := range f.GPUs {
+		if s == "" || len(s) > maxGPU || strings.ContainsFunc(s, unicode.IsControl) {
+			return malformed("facts.gpus: each has 1 to %d printable bytes", maxGPU)
+		}
+	}
 	switch {
+	case len(f.GPUs) > maxGPUs:
+		return malformed("facts.gpus: more than %d", maxGPUs)
 	case len(f.Features) > maxFeatures:
 		return malformed("facts.features: more than %d", maxFeatures)
 	case len(f.IPs) > maxIPs:
@@ -106,7 +116,7 @@ func readFacts(f *protocol.EnrollFacts) (core.Facts, error) {
 	}
 	facts := core.Facts{
 		Hostname: f.Hostname, OSName: f.OSName, Kernel: f.Kernel, Arch: f.Arch, BootID: f.BootID, Zone: f.Zone, Agent: f.Agent,
-		Platform: platform, Features: f.Features,
+		Platform: platform, Features: f.Features, CPUs: int(min(f.CPUs, math.MaxInt32)), Memory: int64(min(f.Memory, math.MaxInt64)), GPUs: f.GPUs,
 	}
 	for _, s := range f.IPs {
 		addr, err := netip.ParseAddr(s)
