@@ -27,6 +27,11 @@ const (
 	exitInterrupted exitCode = 130 // by a signal
 )
 
+// unmatched is an error about nodes that there are not.
+type unmatched struct{ error }
+
+func (e unmatched) Unwrap() error { return e.error }
+
 // codeOf is the exit code of an error.
 func codeOf(err error) int {
 	var (
@@ -40,6 +45,8 @@ func codeOf(err error) int {
 		return int(code)
 	case errors.As(err, &wrong):
 		return int(exitUsage)
+	case errors.As(err, new(unmatched)):
+		return int(exitNoMatch)
 	case denied(err):
 		return int(exitDenied)
 	case errors.Is(err, context.Canceled):

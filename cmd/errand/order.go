@@ -16,6 +16,7 @@ import (
 
 	"errand/internal/api/native"
 	"errand/internal/client"
+	"errand/internal/nodeset"
 )
 
 // order is what run, script and cmd run are told in common.
@@ -43,7 +44,7 @@ type pace struct {
 func (p *pace) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&p.concurrency, "concurrency", "c", "", "run on at most `N` nodes, or N%, at a time")
 	flags.StringSliceVar(&p.steps, "steps", nil, "go on in steps: until `N,N%,...` nodes have been taken; the rest follows")
-	flags.StringVar(&p.failures, "max-failures", "", "abort when more than `N` nodes, or N%, have failed")
+	flags.StringVar(&p.failures, "max-failures", "", "pause when more than `N` nodes, or N%, have failed")
 	flags.StringVar(&p.probe, "probe", "", "between steps run `COMMAND` on the nodes of the step; go on if it succeeds")
 	flags.DurationVar(&p.probeTimeout, "probe-timeout", time.Minute, "how long a probe may take")
 	flags.StringVar(&p.pauseAfter, "pause-after", "", "pause after each `step`, until errand runs resume")
@@ -314,9 +315,11 @@ func (o *order) start(cmd *cobra.Command, c *connection, positional []string, wh
 	switch {
 	case p.Total == 0 && o.allowNil:
 		return nil
-	case p.Total == 0:
+	case p.Total == 0 && len(p.Missing) == 0:
 		fmt.Fprintf(cmd.ErrOrStderr(), "errand: no node matches %s\n", printable(s.text()))
 		return exitNoMatch
+	case o.dry && len(p.Missing) > 0:
+		return unmatched{fmt.Errorf("no such nodes: %s", printable(nodeset.Fold(p.Missing)))}
 	case o.dry:
 		return o.plan(cmd, c, &p, body)
 	}
@@ -325,12 +328,21 @@ func (o *order) start(cmd *cobra.Command, c *connection, positional []string, wh
 	}
 	var v native.Invocation
 	if err := api.Call(cmd.Context(), http.MethodPost, "invocations", nil, body, &v); err != nil {
-		return err
+		return noMatch(err)
 	}
 	if o.detach {
 		return c.show(cmd, &v, runHeader, [][]string{runRow(&v)})
 	}
 	return o.watch(cmd, c, api, &v, p.Total == 1)
+}
+
+// noMatch gives the refusal of nodes that there are not its exit code.
+func noMatch(err error) error {
+	var refused *client.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return unmatched{err}
+	}
+	return err
 }
 
 // text is a selection as its flags would write it.
@@ -343,7 +355,7 @@ func (s *selection) text() string {
 }
 
 // settle finds out how many nodes are meant. Who names none means the only one there is.
-func (o *order) settle(cmd *cobra.Command, c *connection, api *client.Client, s *selection) (preview, error) {
+func (o *order) settle(cmd *cobra.Command, c *connection, api *client.Client, s *selection) (native.TargetPreview, error) {
 	named := s.Target != ""
 	if !named {
 		s.Target = "all"
@@ -372,7 +384,7 @@ func (o *order) confirmed(cmd *cobra.Command, c *connection, nodes int) error {
 }
 
 // plan shows what would be run.
-func (o *order) plan(cmd *cobra.Command, c *connection, p *preview, body map[string]any) error {
+func (o *order) plan(cmd *cobra.Command, c *connection, p *native.TargetPreview, body map[string]any) error {
 	for name := range secretsIn(body) {
 		body["secrets"].(map[string]string)[name] = "****"
 	}

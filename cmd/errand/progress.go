@@ -270,7 +270,11 @@ func (b *board) lines(v *native.Invocation, now time.Time) []string {
 	if b.notice != "" {
 		lines = append(lines, printable(b.notice))
 	}
-	keys := b.style.dim("keys    f failures  s running  o output  p pause/resume  q detach  Ctrl-C stop")
+	text := "keys    f failures  s running  o output  p pause  q detach  Ctrl-C stop"
+	if b.f.pace.State == "paused" {
+		text = "keys    p resume  a abort  f failures  o output  q detach  Ctrl-C stop"
+	}
+	keys := b.style.dim(text)
 	if b.asking != "" {
 		keys = b.style.bold(b.asking)
 	}

@@ -108,7 +108,7 @@ func openStage(t *testing.T, nodes map[string]map[string]string) *stage {
 // threeNodes are the nodes that scripts and examples speak of.
 func threeNodes() map[string]map[string]string {
 	return map[string]map[string]string{
-		"web-1": {"role": "web", "zone": "a"}, "web-2": {"role": "web", "zone": "b"}, "db-1": {"role": "db", "zone": "a"},
+		"web-1": {"role": "web", "dc": "a"}, "web-2": {"role": "web", "dc": "b"}, "db-1": {"role": "db", "dc": "a"},
 	}
 }
 

@@ -63,12 +63,18 @@ func tally(states map[string]int, s style) string {
 
 // paceState is what has become of a run's pace, as far as it is told of.
 type paceState struct {
-	State, Why        string
-	Step, Steps       int
-	Released, Failure int
+	State string `json:"state"`
+	Why   string `json:"why,omitempty"`
+	Step  int    `json:"step"`
+	Steps int    `json:"steps_total"`
 }
 
-func paceOf(v *native.Invocation) paceState { return paceState{} }
+func paceOf(v *native.Invocation) (p paceState) {
+	if v.Pace != nil {
+		p = paceState{State: v.Pace.State, Why: v.Pace.Why, Step: v.Pace.Step, Steps: v.Pace.StepsTotal}
+	}
+	return p
+}
 
 // aborted reports whether a run was ended before its end: by its budget, or by somebody.
 func aborted(v *native.Invocation) bool {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errand/internal/api/native"
 	"errand/internal/client"
 	"errand/internal/nodeset"
 )
@@ -111,18 +112,7 @@ func namesIn(cmd *cobra.Command, file string) (string, error) {
 	return nodeset.Fold(names), nil
 }
 
-// preview is which nodes a selection would take.
-type preview struct {
-	Total   int    `json:"total"`
-	Online  int    `json:"online"`
-	Offline int    `json:"offline"`
-	Nodes   string `json:"nodes"`
-	Sample  []struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
-	} `json:"sample"`
-}
-
-func (c *connection) preview(cmd *cobra.Command, api *client.Client, s selection) (p preview, err error) {
+// preview asks which nodes a selection would take.
+func (c *connection) preview(cmd *cobra.Command, api *client.Client, s selection) (p native.TargetPreview, err error) {
 	return p, api.Call(cmd.Context(), http.MethodPost, "targets/preview", nil, s, &p)
 }

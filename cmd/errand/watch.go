@@ -63,6 +63,7 @@ var (
 	errDetached    = errors.New("detached")
 	errWaited      = errors.New("waited long enough")
 	errInterrupted = errors.New("interrupted")
+	errPaused      = errors.New("paused")
 )
 
 // watch follows a run to its end and shows what came of it. alone says that it is on one node, whose output is then handed on as ssh does.
@@ -233,7 +234,8 @@ func (f *runWatch) run(ctx context.Context, c *connection) error {
 	for f.last.Open > 0 {
 		if err := f.look(ctx, lines); err != nil {
 			f.say.end()
-			return err
+			restore()
+			return f.leave(ctx, c, err)
 		}
 		if f.last.Open == 0 {
 			break
@@ -278,6 +280,9 @@ func (f *runWatch) look(ctx context.Context, lines *lineFeed) error {
 		f.say.paced(&v, p)
 		f.pace = p
 	}
+	if f.stuck() {
+		return errPaused
+	}
 	if lines != nil {
 		if err := lines.look(ctx); err != nil {
 			return err
@@ -290,6 +295,13 @@ func (f *runWatch) look(ctx context.Context, lines *lineFeed) error {
 	}
 	f.say.progress(ctx, &v)
 	return nil
+}
+
+// stuck reports whether a run was paused by its failures or a probe, and nobody is there to decide. A pause that somebody asked for is waited out.
+func (f *runWatch) stuck() bool {
+	asked := strings.HasPrefix(f.pace.Why, "step ") || strings.HasPrefix(f.pace.Why, "paused by ")
+	busy := f.last.States["running"]+f.last.States["delivering"]+f.last.States["deferred"]+f.last.States["stopping"] > 0
+	return f.pace.State == "paused" && !asked && !busy && !f.say.canAsk()
 }
 
 // tellFailures tells of nodes that failed and were not told of.
@@ -364,11 +376,22 @@ func (f *runWatch) key(ctx context.Context, k byte, keys <-chan byte) error {
 		if f.pace.State == "paused" {
 			what = "resume"
 		}
-		if _, err := f.act(ctx, what, nil); err != nil {
-			f.say.note(err.Error())
+		f.steer(ctx, what)
+	case 'a':
+		if f.pace.State == "paused" {
+			f.steer(ctx, "abort")
 		}
 	}
 	return nil
+}
+
+// steer pauses, resumes or aborts the run; why that cannot be is shown in the block.
+func (f *runWatch) steer(ctx context.Context, what string) {
+	text := ""
+	if _, err := f.act(ctx, what, nil); err != nil {
+		text = err.Error()
+	}
+	f.say.note(text)
 }
 
 // leave ends the watching of a run that goes on.
@@ -381,6 +404,14 @@ func (f *runWatch) leave(ctx context.Context, c *connection, why error) error {
 	case errors.Is(why, errWaited):
 		fmt.Fprintf(say, "errand: stopped waiting with %d of %d nodes to go; the run goes on: errand runs wait %s\n", f.last.Open, f.last.Tasks, f.id)
 		return exitWaited
+	case errors.Is(why, errPaused):
+		err := f.result(ctx, c, !f.w.group)
+		fmt.Fprintf(say, "errand: the run is paused with %d of %d nodes to go: %s\n", f.last.Open, f.last.Tasks, printable(f.pace.Why))
+		fmt.Fprintf(say, "go on: errand runs resume %[1]s   or end it: errand runs abort %[1]s\n", f.id)
+		if err != nil && !errors.As(err, new(exitCode)) {
+			return err
+		}
+		return exitStopped
 	case errors.Is(why, errInterrupted):
 		// What has come is not thrown away.
 		err := f.result(ctx, c, !f.w.group)
