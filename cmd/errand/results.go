@@ -98,13 +98,13 @@ func (w *watching) printGroups(ctx context.Context, cmd *cobra.Command, r *runAP
 		if _, err := fmt.Fprintln(out, s.state(g.State, head)); err != nil {
 			return err
 		}
-		if g.Bytes == 0 {
-			continue
-		}
-		if w.diff && reference != "" && !g.Reference {
+		if w.diff && reference != "" && !g.Reference && ran(g) {
 			if err := w.printDiff(ctx, out, s, r, g, reference); err != nil {
 				return err
 			}
+			continue
+		}
+		if g.Bytes == 0 {
 			continue
 		}
 		if err := printOutput(ctx, out, r, g); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // TestScripts runs the scripts in testdata/script against one server with three nodes, each as a user of its own. In them, errand is the program as
-// a process; $SERVER is the server's address, $DATA its folder.
+// a process; $SERVER is the server's address, $DATA its folder, and $USERNAME the user.
 //
 // Beyond what testscript knows, a script can say:
 //
@@ -21,12 +21,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"), RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			key, err := s.user("script-" + strings.ReplaceAll(filepath.Base(env.WorkDir), ".", "-"))
+			name := strings.ReplaceAll(filepath.Base(env.WorkDir), ".", "-")
+			key, err := s.user(name)
 			if err != nil {
 				return err
 			}
 			env.Vars = append(env.Vars, s.environ(env.WorkDir, key)...)
-			env.Vars = append(env.Vars, "SERVER="+s.url, "DATA="+s.data)
+			env.Vars = append(env.Vars, "SERVER="+s.url, "DATA="+s.data, "USERNAME="+name)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": exitsWith},

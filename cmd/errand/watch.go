@@ -169,7 +169,7 @@ func endingOf(t *native.Task) string {
 	if t.Signal != 0 {
 		text += fmt.Sprintf(" signal %d", t.Signal)
 	}
-	if t.Cause != "" {
+	if t.Cause != "" && t.ExitCode == nil {
 		text += " (" + strings.ReplaceAll(t.Cause, "_", " ") + ")"
 	}
 	if t.Detail != "" {
