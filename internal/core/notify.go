@@ -133,14 +133,14 @@ func (t *turn) next(ctx context.Context) (more bool, err error) {
 func (t *turn) parcel(ctx context.Context) (*parcel, error) {
 	for _, d := range t.sub.Dead {
 		if d.Again {
-			events, err := t.store.ListEvents(ctx, EventFilter{Account: t.sub.Account, Seqs: []int64{d.Seq}}, 1)
+			events, err := t.store.ListEvents(ctx, EventFilter{Account: t.sub.Account, Seqs: []int64{d.Seq}, Nodes: true}, 1)
 			return &parcel{events: events, through: d.Seq, dead: true}, err
 		}
 	}
 	if t.sub.NextTry.After(t.Now()) {
 		return nil, nil
 	}
-	events, err := t.store.ListEvents(ctx, EventFilter{Account: t.sub.Account, After: t.sub.Cursor}, scanEvents)
+	events, err := t.store.ListEvents(ctx, EventFilter{Account: t.sub.Account, After: t.sub.Cursor, Nodes: true}, scanEvents)
 	if err != nil || len(events) == 0 {
 		return nil, err
 	}

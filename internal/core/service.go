@@ -64,11 +64,13 @@ type Service struct {
 	audited   []AuditRecord // not yet written
 	progress  map[TaskID]Progress
 	paced     map[ID]ID // runs whose Pace moves, and their probes: by invocation, the run
+
+	announced announced // for NotePresence alone
 }
 
 // NewService puts a Service together.
 func NewService(c Config) *Service {
-	return &Service{
+	s := &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
 		transfers: c.Transfers.withDefaults(), terminals: c.Terminals.withDefaults(), progress: map[TaskID]Progress{}, paced: map[ID]ID{},
 		searches: make(chan struct{}, maxSearches),
@@ -76,6 +78,7 @@ func NewService(c Config) *Service {
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},
 	}
+	return s
 }
 
 // Now is the service's clock, to the microsecond that stores keep.

@@ -59,6 +59,15 @@ type DeadLetter struct {
 
 // Wants reports whether the subscription is about an event.
 func (s *Subscription) Wants(e *StateEvent) bool {
+	switch e.Kind {
+	case EventOutput:
+		return false
+	case EventNode:
+		if len(s.Types) == 0 || !slices.ContainsFunc(s.Types, func(t string) bool { return strings.HasPrefix(t, nodeEvents) }) {
+			return false
+		}
+	case EventAccepted, EventStarted, EventEnded, EventTask, EventPing:
+	}
 	if len(s.Commands) > 0 && !slices.Contains(s.Commands, e.Command) {
 		return false
 	}
@@ -323,7 +332,7 @@ func (s *Service) DeadLetters(ctx context.Context, c Caller, id ID) ([]DeadEvent
 	for i, d := range sub.Dead {
 		letters[d.Seq], seqs[i] = d, d.Seq
 	}
-	events, err := s.store.ListEvents(ctx, EventFilter{Account: c.Account, Seqs: seqs}, len(seqs))
+	events, err := s.store.ListEvents(ctx, EventFilter{Account: c.Account, Seqs: seqs, Nodes: true}, len(seqs))
 	dead := make([]DeadEvent, len(events))
 	for i := range events {
 		dead[i] = DeadEvent{letters[events[i].Seq], events[i]}

@@ -92,7 +92,7 @@ func TestNotify(t *testing.T) {
 	r.same("types", ofOneRun, types(events))
 	r.same("claimed when nothing waits", 0, r.serveAll())
 	for i, e := range events {
-		if want := fmt.Sprintf("%s-%d", id, i+1); e.ID != want {
+		if want := fmt.Sprintf("%s-%d", id, i+2); e.ID != want { // the first event is of the node
 			t.Errorf("event %d has the id %s", i, e.ID)
 		}
 		if i > 0 && e.Sequence <= events[i-1].Sequence {
@@ -127,7 +127,7 @@ func TestNotifyRetries(t *testing.T) {
 		if len(s.Dead) > 0 {
 			break
 		}
-		if s.LastError != "status 500" || s.FailingSince != began || s.Tries != len(pauses)+1 || s.Cursor != 0 {
+		if s.LastError != "status 500" || s.FailingSince != began || s.Tries != len(pauses)+1 || s.Cursor != 1 {
 			t.Fatalf("%+v", s)
 		}
 		pause := s.NextTry.Sub(r.scene.Now())
@@ -145,11 +145,11 @@ func TestNotifyRetries(t *testing.T) {
 	r.same("requests", len(pauses)+2, len(ids)) // the last one is about the next event
 	r.same("ids", 2, len(slices.Compact(ids)))
 	s := r.subscription(id)
-	r.same("dead letters", []core.DeadLetter{{Seq: 1, At: r.scene.Now(), Tries: len(pauses) + 1, Error: "status 500"}}, s.Dead)
+	r.same("dead letters", []core.DeadLetter{{Seq: 2, At: r.scene.Now(), Tries: len(pauses) + 1, Error: "status 500"}}, s.Dead)
 	r.same("tries of the next event", 1, s.Tries)
 
 	to.set(func(id string) int {
-		if strings.HasSuffix(id, "-1") {
+		if strings.HasSuffix(id, "-2") {
 			return http.StatusBadRequest
 		}
 		return http.StatusOK
@@ -167,7 +167,7 @@ func TestNotifyRetries(t *testing.T) {
 
 	// Once more: first it is still refused, then not.
 	to.requests()
-	for _, seq := range []int64{1, 0} {
+	for _, seq := range []int64{2, 0} {
 		if n, err := r.svc.ReplayDead(t.Context(), r.scene.Caller, id, seq); err != nil || n != 1 {
 			t.Errorf("%d, %v", n, err)
 		}
@@ -176,7 +176,7 @@ func TestNotifyRetries(t *testing.T) {
 		to.set(nil)
 	}
 	r.same("types", ofOneRun[:1], to.types())
-	if s := r.subscription(id); len(s.Dead) != 0 || s.Cursor != 5 {
+	if s := r.subscription(id); len(s.Dead) != 0 || s.Cursor != 6 {
 		t.Errorf("%+v", s)
 	}
 	if _, err := r.svc.ReplayDead(t.Context(), r.scene.Caller, id, 1); core.AsError(err).Code != core.CodeNotFound {
@@ -192,7 +192,7 @@ func TestNotifyGone(t *testing.T) {
 	to.set(status(http.StatusGone))
 	r.story(n)
 	r.serveAll()
-	if s := r.subscription(id); s.Enabled || s.LastError != "status 410" || s.Cursor != 0 {
+	if s := r.subscription(id); s.Enabled || s.LastError != "status 410" || s.Cursor != 1 {
 		t.Errorf("%+v", s)
 	}
 	r.scene.Advance(48 * time.Hour)
@@ -222,7 +222,7 @@ func TestNotifyBatches(t *testing.T) {
 	r.scene.Advance(5 * time.Second)
 	r.serveAll()
 	r.same("types", ofOneRun, to.types())
-	r.same("requests", []string{id.String() + "-1-3", id.String() + "-1", id.String() + "-2-4", id.String() + "-5"}, to.requests())
+	r.same("requests", []string{id.String() + "-2-4", id.String() + "-2", id.String() + "-3-5", id.String() + "-6"}, to.requests())
 	r.same("wrong signatures", 0, to.wrong())
 }
 
@@ -256,7 +256,7 @@ func TestNotifyChoice(t *testing.T) {
 	r.same("claimed", len(tests), r.serveAll())
 	for i, tt := range tests {
 		r.same(fmt.Sprintf("types of %d", i), tt.want, receivers[i].types())
-		r.same("cursor", int64(5), r.subscription(ids[i]).Cursor)
+		r.same("cursor", int64(6), r.subscription(ids[i]).Cursor)
 	}
 	change := core.SubscriptionChange{Commands: &[]core.ID{1, v.Command}}
 	if _, _, err := r.svc.ChangeSubscription(t.Context(), r.scene.Caller, ids[4], change); err != nil {
@@ -290,7 +290,7 @@ func TestReplay(t *testing.T) {
 		from core.Moment
 		want []string
 	}{
-		{core.Moment{Seq: 8}, first[7:]},
+		{core.Moment{Seq: 9}, first[7:]},
 		{core.Moment{At: second}, first[5:]},
 		{core.Moment{At: second.Add(-time.Hour)}, first},
 		{core.Moment{At: second.Add(time.Hour)}, nil},
@@ -381,7 +381,7 @@ func TestSentTwice(t *testing.T) {
 	r.same("requests", 6, len(ids))
 	r.same("the first one", ids[0], ids[1])
 	r.same("different ones", 5, len(slices.Compact(slices.Sorted(slices.Values(ids)))))
-	r.same("cursor", int64(5), r.subscription(id).Cursor)
+	r.same("cursor", int64(6), r.subscription(id).Cursor)
 
 	// It is stopped before it hears the answer.
 	r.scene.Online(n)
@@ -404,7 +404,7 @@ func TestSentTwice(t *testing.T) {
 	ids = to.requests()
 	r.same("requests", 6, len(ids))
 	r.same("the first one", ids[0], ids[1])
-	if s := r.subscription(id); s.Cursor != 10 || s.Tries != 0 {
+	if s := r.subscription(id); s.Cursor != 11 || s.Tries != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -419,14 +419,14 @@ func TestNotifyChanged(t *testing.T) {
 	var once sync.Once
 	to.set(func(string) int {
 		once.Do(func() {
-			if _, err := r.svc.Replay(t.Context(), r.scene.Caller, id, core.Moment{Seq: 4}); err != nil {
+			if _, err := r.svc.Replay(t.Context(), r.scene.Caller, id, core.Moment{Seq: 5}); err != nil {
 				t.Error(err)
 			}
 		})
 		return http.StatusOK
 	})
 	r.serveAll()
-	r.same("cursor", int64(3), r.subscription(id).Cursor)
+	r.same("cursor", int64(4), r.subscription(id).Cursor)
 	r.serveAll()
 	r.same("types", []string{ofOneRun[0], ofOneRun[3], ofOneRun[4]}, to.types())
 	to.set(func(string) int {

@@ -161,6 +161,9 @@ func (d *Dispatcher) flush(ctx context.Context) error {
 			if err := d.svc.FlushSeen(ctx); err != nil && ctx.Err() == nil {
 				d.log.Error("write signs of life", "error", err)
 			}
+			if err := d.svc.NotePresence(ctx); err != nil && ctx.Err() == nil {
+				d.log.Error("write who came and went", "error", err)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 
 	"errand/internal/core"
@@ -93,7 +94,11 @@ func cloudEvent(w *core.Webhook, e *core.StateEvent) Event {
 		return out
 	case core.EventTask:
 		out.Subject = e.Task().String()
-	case core.EventAccepted, core.EventStarted, core.EventEnded:
+	case core.EventNode:
+		out.Source, out.Subject = fmt.Sprintf("/accounts/%s/nodes/%s", e.Account, url.PathEscape(e.NodeID)), e.NodeID
+		out.Data = Data{Node: &Node{ID: e.NodeID, Name: e.NodeName}}
+		return out
+	case core.EventAccepted, core.EventStarted, core.EventEnded, core.EventOutput:
 	}
 	out.Data = data(e)
 	return out

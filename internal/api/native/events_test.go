@@ -82,10 +82,10 @@ func TestSubscriptions(t *testing.T) {
 	}
 	s.Exit(v.ID, n, 3, "", "")
 	log := do("GET", "events?limit=3", "", 200)
-	if events := log["events"].([]any); len(events) != 3 || log["next"] != 3.0 || events[2].(map[string]any)["exit_code"] != 3.0 {
+	if events := log["events"].([]any); len(events) != 3 || log["next"] != 4.0 || events[2].(map[string]any)["exit_code"] != 3.0 {
 		t.Errorf("%v", log)
 	}
-	if log = do("GET", "events?after=3", "", 200); len(log["events"].([]any)) != 1 {
+	if log = do("GET", "events?after=4", "", 200); len(log["events"].([]any)) != 1 {
 		t.Errorf("%v", log)
 	}
 	turn()
@@ -96,10 +96,10 @@ func TestSubscriptions(t *testing.T) {
 	turn()
 	dead := do("GET", one+"/dead", "", 200)["dead"].([]any)
 	letter, _ := dead[0].(map[string]any)
-	if len(dead) != 1 || letter["seq"] != 4.0 || letter["type"] != "errand.invocation.ended" || letter["tries"] != 2.0 || letter["error"] != "status 500" {
+	if len(dead) != 1 || letter["seq"] != 5.0 || letter["type"] != "errand.invocation.ended" || letter["tries"] != 2.0 || letter["error"] != "status 500" {
 		t.Errorf("%v", dead)
 	}
-	for _, path := range []string{"/dead/4/replay", "/dead/replay"} {
+	for _, path := range []string{"/dead/5/replay", "/dead/replay"} {
 		if again := do("POST", one+path, "", 200); again["again"] != 1.0 {
 			t.Errorf("%v", again)
 		}
@@ -110,7 +110,7 @@ func TestSubscriptions(t *testing.T) {
 		t.Errorf("%v", shown)
 	}
 	moment, _ := json.Marshal(s.Now().Add(-48 * time.Hour))
-	for body, cursor := range map[string]float64{`{"from":2}`: 1, `{"from":` + string(moment) + `}`: 0, `{}`: 4} {
+	for body, cursor := range map[string]float64{`{"from":2}`: 1, `{"from":` + string(moment) + `}`: 0, `{}`: 5} {
 		if replayed := do("POST", one+"/replay", body, 200); replayed["cursor"] != cursor {
 			t.Errorf("%s: %v", body, replayed)
 		}

@@ -20,7 +20,8 @@ type tx struct {
 	moved  map[core.ID]*progress // by operations of this transaction
 	moving map[core.ID]*progress // by the operation under way
 
-	watched map[core.AccountID]bool // accounts with subscriptions; nil if they have to be looked up
+	owners map[core.ID]core.AccountID // of some invocations
+	noted  bool                       // an event was written since the last commit
 }
 
 // progress is what moves in an invocation's row while its tasks change.
@@ -32,7 +33,7 @@ type progress struct {
 }
 
 func newTx(conn *sqlite.Conn) (*tx, error) {
-	t := &tx{conn: conn, moved: map[core.ID]*progress{}, moving: map[core.ID]*progress{}}
+	t := &tx{conn: conn, moved: map[core.ID]*progress{}, moving: map[core.ID]*progress{}, owners: map[core.ID]core.AccountID{}}
 	var errs [5]error
 	t.insertTask, errs[0] = conn.Prepare(insertTask)
 	t.readTask, errs[1] = conn.Prepare(readTask)
@@ -81,7 +82,8 @@ func (t *tx) drop() { clear(t.moving) }
 func (t *tx) forget() {
 	clear(t.moving)
 	clear(t.moved)
-	t.watched = nil // they may have been read in the transaction that is gone
+	clear(t.owners) // they may have been read in the transaction that is gone
+	t.noted = false
 }
 
 // flush writes what was held back.

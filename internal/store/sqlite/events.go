@@ -13,16 +13,17 @@ const (
 	subscriptionColumns = `id, account, name, url, sealed, old_sealed, old_until, types, commands, batch, enabled, created_at, updated_at,
 		cursor, delivered_at, failing_since, tries, next_try, last_error, claimed_until, dead`
 	insertEvent = `INSERT INTO events (account, at, kind, invocation, of_kind, command, started_at, ended_at, counts,
-			idx, node, state, cause, flags, exit_code, signal)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+			idx, node, state, cause, flags, exit_code, signal, out_from, out_to)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	eventColumns = `e.seq, e.account, e.at, e.kind, e.invocation, e.of_kind, e.command, e.started_at, e.ended_at, e.counts,
-		e.idx, e.node, e.state, e.cause, e.flags, e.exit_code, e.signal,
+		e.idx, e.node, e.state, e.cause, e.flags, e.exit_code, e.signal, e.out_from, e.out_to,
 		ifnull(v.name, ''), ifnull(v.schedule, 0), v.due, ifnull(n.id, ''), ifnull(n.name, '')`
 	fromEvents = "events e LEFT JOIN invocations v ON v.id = e.invocation LEFT JOIN nodes n ON n.key = e.node"
 	// waiting is for what something waits. Nearly always that is nothing, so it is asked without writing.
 	waiting = `SELECT ` + subscriptionColumns + ` FROM subscriptions s
 		WHERE s.enabled = 1 AND ifnull(s.claimed_until, 0) <= ?1 AND ifnull(s.next_try, 0) <= ?1
-			AND (s.again > 0 OR EXISTS (SELECT 1 FROM events e INDEXED BY events_account WHERE e.account = s.account AND e.seq > s.cursor))
+			AND (s.again > 0 OR EXISTS (SELECT 1 FROM events e INDEXED BY events_told
+				WHERE e.account = s.account AND e.kind <> 5 AND e.seq > s.cursor))
 		ORDER BY s.claimed_until, s.id LIMIT ?2`
 	newestEvent  = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 	deleteEvents = "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?) AND at < ?"
@@ -45,29 +46,30 @@ func scanEvent(r *row) (e core.StateEvent) {
 	e.Invocation, e.InvocationKind, e.Command = r.id(), core.InvocationKind(r.int()), r.id()
 	e.StartedAt, e.EndedAt = r.time(), r.time()
 	unpackCounts(r.bytes(), e.Counts[:])
-	e.Index, e.Node, e.State, e.Cause = uint32(r.int()), core.NodeKey(r.int()), core.State(r.int()), core.Cause(r.int())
-	flags := r.int()
-	e.Exited, e.Late = flags&flagExited != 0, flags&flagLate != 0
-	e.ExitCode, e.Signal = int32(r.int()), uint8(r.int())
-	e.CommandName, e.Schedule, e.Due = r.text(), r.id(), r.time()
-	e.NodeID, e.NodeName = r.text(), r.text()
+	e.Index, e.Node = uint32(r.int()), core.NodeKey(r.int())
+	scanState(r, &e)
+	e.OutFrom, e.OutTo = uint64(r.int()), uint64(r.int())
 	return e
 }
 
-// watches reports whether somebody subscribes to an account's events. The accounts are kept in memory, so that this costs the others nothing.
-func (t *tx) watches(account core.AccountID) (bool, error) {
-	if t.watched == nil {
-		watched := map[core.AccountID]bool{}
-		err := query(t.conn, "SELECT DISTINCT account FROM subscriptions", func(r *row) error {
-			watched[core.AccountID(r.int())] = true
-			return nil
-		})
-		if err != nil {
-			return false, err
-		}
-		t.watched = watched
+// scanState reads what a task came to, or what changed of a node.
+func scanState(r *row, e *core.StateEvent) {
+	state, cause, flags := r.int(), r.int(), r.int()
+	if e.Kind == core.EventNode {
+		e.Change = core.NodeEvent(state)
+	} else {
+		e.State = core.State(state)
 	}
-	return t.watched[account], nil
+	e.Cause, e.Exited, e.Late = core.Cause(cause), flags&flagExited != 0, flags&flagLate != 0
+	e.ExitCode, e.Signal = int32(r.int()), uint8(r.int())
+}
+
+// scanNamedEvent also reads what is joined.
+func scanNamedEvent(r *row) core.StateEvent {
+	e := scanEvent(r)
+	e.CommandName, e.Schedule, e.Due = r.text(), r.id(), r.time()
+	e.NodeID, e.NodeName = r.text(), r.text()
+	return e
 }
 
 // phase is where an invocation is in its life.
@@ -75,11 +77,9 @@ type phase struct{ started, open bool }
 
 func (p *progress) phase() phase { return phase{!p.StartedAt.IsZero(), p.Counts.Open() > 0} }
 
-// advanced notes how a task changed, unless it is still in the state from, and what that means for its invocation, which was in phase was.
-func (t *tx) advanced(p *progress, was phase, from core.State, task *core.Task) error {
-	if watched, err := t.watches(p.Account); err != nil || !watched {
-		return err
-	}
+// advanced notes how a task changed, unless it is still in the state from, and what that means for its invocation, which was in phase was. had is how
+// far its output went before.
+func (t *tx) advanced(p *progress, was phase, from core.State, task *core.Task, had uint64) error {
 	is := p.phase()
 	if is.started && !was.started {
 		if err := t.noteInvocation(core.EventStarted, &p.Invocation, task.UpdatedAt); err != nil {
@@ -87,9 +87,11 @@ func (t *tx) advanced(p *progress, was phase, from core.State, task *core.Task) 
 		}
 	}
 	if from != task.State {
-		if err := t.noteTask(&p.Invocation, task); err != nil {
+		if err := t.noteTask(&p.Invocation, task, had); err != nil {
 			return err
 		}
+	} else if err := t.noteOutput(p.Account, task, had); err != nil {
+		return err
 	}
 	if was.open && !is.open {
 		return t.noteInvocation(core.EventEnded, &p.Invocation, task.UpdatedAt)
@@ -103,7 +105,7 @@ func (t *tx) added(v *core.Invocation, tasks []core.Task) error {
 		if !tasks[i].State.Ended() {
 			continue
 		}
-		if err := t.noteTask(v, &tasks[i]); err != nil {
+		if err := t.noteTask(v, &tasks[i], 0); err != nil {
 			return err
 		}
 	}
@@ -115,9 +117,6 @@ func (t *tx) added(v *core.Invocation, tasks []core.Task) error {
 
 // accepted notes that there is a new invocation with these tasks.
 func (t *tx) accepted(v *core.Invocation, counts *core.Counts, tasks []core.Task) error {
-	if watched, err := t.watches(v.Account); err != nil || !watched {
-		return err
-	}
 	v = &core.Invocation{ID: v.ID, Account: v.Account, Kind: v.Kind, Command: v.Command, CreatedAt: v.CreatedAt, Counts: *counts}
 	if err := t.noteInvocation(core.EventAccepted, v, v.CreatedAt); err != nil {
 		return err
@@ -132,12 +131,50 @@ func (t *tx) noteInvocation(kind core.EventKind, v *core.Invocation, at time.Tim
 	})
 }
 
-func (t *tx) noteTask(v *core.Invocation, task *core.Task) error {
+// noteTask notes that a task came into its state, and what it printed after had.
+func (t *tx) noteTask(v *core.Invocation, task *core.Task, had uint64) error {
 	return t.note(&core.StateEvent{
+		OutFrom: had, OutTo: task.Output.Have(),
 		Account: v.Account, At: task.UpdatedAt, Kind: core.EventTask, Invocation: v.ID, InvocationKind: v.Kind, Command: v.Command,
 		StartedAt: task.StartedAt, EndedAt: task.EndedAt, Index: task.ID.Index, Node: task.Node, State: task.State, Cause: task.Cause,
 		Exited: task.Exited, ExitCode: task.ExitCode, Signal: task.Signal, Late: task.Late,
 	})
+}
+
+// noteOutput notes that a task printed more than had, if it did.
+func (t *tx) noteOutput(account core.AccountID, task *core.Task, had uint64) error {
+	have := task.Output.Have()
+	if have <= had {
+		return nil
+	}
+	return t.note(&core.StateEvent{
+		Account: account, At: task.UpdatedAt, Kind: core.EventOutput, Invocation: task.ID.Invocation, Index: task.ID.Index, Node: task.Node,
+		OutFrom: had, OutTo: have,
+	})
+}
+
+// maxOwners is how many invocations are remembered with their accounts.
+const maxOwners = 10_000
+
+// owner is the account of an invocation.
+func (t *tx) owner(id core.ID) (account core.AccountID, err error) {
+	if account, ok := t.owners[id]; ok {
+		return account, nil
+	}
+	if len(t.owners) >= maxOwners {
+		clear(t.owners)
+	}
+	err = queryOne(t.conn, "SELECT account FROM invocations WHERE id = ?", func(r *row) error {
+		account = core.AccountID(r.int())
+		t.owners[id] = account
+		return nil
+	}, id)
+	return account, err
+}
+
+// noteNode notes a change of a node.
+func (t *tx) noteNode(account core.AccountID, note core.NodeNote) error {
+	return t.note(&core.StateEvent{Account: account, At: note.At, Kind: core.EventNode, Node: note.Node, Change: note.Change})
 }
 
 // note adds an event.
@@ -151,30 +188,44 @@ func (t *tx) note(e *core.StateEvent) error {
 	}
 	b := binder{Stmt: t.insertEvent}
 	b.int(int64(e.Account))
-	b.timeFrom(0, e.At)
+	if e.At.IsZero() {
+		b.int(0)
+	} else {
+		b.timeFrom(0, e.At)
+	}
 	b.int(int64(e.Kind))
 	b.int(int64(e.Invocation))
 	b.int(int64(e.InvocationKind))
 	b.int(int64(e.Command))
 	b.timeFrom(0, e.StartedAt)
 	b.timeFrom(0, e.EndedAt)
-	if e.Kind == core.EventTask {
+	state := int64(e.State)
+	switch e.Kind {
+	case core.EventNode:
+		state = int64(e.Change)
 		b.bytes(nil)
-	} else {
+	case core.EventTask, core.EventOutput:
+		b.bytes(nil)
+	case core.EventAccepted, core.EventStarted, core.EventEnded, core.EventPing:
 		b.bytes(packCounts(e.Counts[:]))
 	}
-	for _, v := range [...]int64{
-		int64(e.Index), int64(e.Node), int64(e.State), int64(e.Cause), flags, int64(e.ExitCode), int64(e.Signal),
-	} {
+	for _, v := range [...]int64{int64(e.Index), int64(e.Node), state, int64(e.Cause), flags, int64(e.ExitCode), int64(e.Signal)} {
 		b.int(v)
 	}
+	if e.OutTo > e.OutFrom {
+		b.int(int64(e.OutFrom))
+		b.int(int64(e.OutTo))
+	} else {
+		b.BindNull(b.next())
+		b.BindNull(b.next())
+	}
+	t.noted = true
 	return step(t.insertEvent)
 }
 
 // InsertSubscription implements core.Events.
 func (s *Store) InsertSubscription(ctx context.Context, sub *core.Subscription, check func(have int) error) error {
 	err := s.write(ctx, func(t *tx) error {
-		t.watched = nil
 		have := 0
 		err := query(t.conn, "SELECT count(*) FROM subscriptions WHERE account = ?", func(r *row) error {
 			have = int(r.int())
@@ -256,7 +307,6 @@ func (s *Store) ChangeSubscription(
 		case keep:
 			return putSubscription(t.conn, "REPLACE", &sub)
 		}
-		t.watched = nil
 		return exec(t.conn, "DELETE FROM subscriptions WHERE id = ?", id)
 	})
 	return named(err, "change subscription %s", id)
@@ -297,7 +347,7 @@ func (s *Store) ListEvents(ctx context.Context, f core.EventFilter, most int) (r
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
 		l := listEvents(&f)
 		return query(conn, l.query(eventColumns, " ORDER BY e.seq LIMIT ?"), func(r *row) error {
-			rows = append(rows, scanEvent(r))
+			rows = append(rows, scanNamedEvent(r))
 			return nil
 		}, append(l.args, most)...)
 	})
@@ -312,7 +362,10 @@ func listEvents(f *core.EventFilter) *listing {
 	} else {
 		l.and("e.account = ?", f.Account)
 	}
-	l.and("e.seq > ?", f.After)
+	l.and("e.seq > ? AND e.kind <> 5", f.After)
+	if !f.Nodes {
+		l.and("e.kind <> 6")
+	}
 	return l
 }
 

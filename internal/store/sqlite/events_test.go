@@ -19,12 +19,13 @@ func TestEventPlans(t *testing.T) {
 		want []string
 	}{
 		"page": {
-			page.query(eventColumns, " ORDER BY e.seq LIMIT 9"), page.args, []string{"events_account (account=? AND rowid>?)"},
+			page.query(eventColumns, " ORDER BY e.seq LIMIT 9"), page.args, []string{"events_told (account=? AND rowid>?)"},
 		},
 		"by number": {
 			some.query(eventColumns, " ORDER BY e.seq LIMIT 9"), some.args, []string{"SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"},
 		},
-		"what waits": {waiting, []any{1, 9}, []string{"events_account (account=? AND rowid>?)"}},
+		"scan":       {scanEvents, []any{5, 9}, []string{"SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"}},
+		"what waits": {waiting, []any{1, 9}, []string{"events_told (account=? AND rowid>?)"}},
 	}
 	for name, tt := range tests {
 		steps := strings.Join(plan(t, s, tt.text, tt.args), "\n")

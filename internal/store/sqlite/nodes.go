@@ -40,15 +40,15 @@ func scanNode(r *row) (n core.Node) {
 // InsertNode implements core.Nodes.
 func (s *Store) InsertNode(ctx context.Context, n core.Node) (key core.NodeKey, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		key, err = insertNode(t.conn, &n)
+		key, err = t.insertNode(&n)
 		return err
 	})
 	return key, named(err, "insert node %s", n.ID)
 }
 
-func insertNode(conn *sqlite.Conn, n *core.Node) (core.NodeKey, error) {
+func (t *tx) insertNode(n *core.Node) (core.NodeKey, error) {
 	_, generated := core.ParseID(n.ID)
-	err := exec(conn, `INSERT INTO nodes (account, id, generated, name, region, public_key, registration, registered_at, updated_at,
+	err := exec(t.conn, `INSERT INTO nodes (account, id, generated, name, region, public_key, registration, registered_at, updated_at,
 			removed_at, hostname, platform, os_name, kernel, arch, machine_id, boot_id, zone, private_ip, public_ip, agent, features,
 			resource_group, tags, install_asked_at, next_public_key, keyed_at, rotation_asked_at,
 			cpus, memory, gpus, cordoned_at, cordoned_by, cordon_reason)
@@ -60,8 +60,11 @@ func insertNode(conn *sqlite.Conn, n *core.Node) (core.NodeKey, error) {
 	if err != nil {
 		return 0, err
 	}
-	key := core.NodeKey(conn.LastInsertRowID())
-	return key, exec(conn, "INSERT INTO seen (node, at) VALUES (?, ?)", key, n.LastSeen)
+	key := core.NodeKey(t.conn.LastInsertRowID())
+	if err := exec(t.conn, "INSERT INTO seen (node, at) VALUES (?, ?)", key, n.LastSeen); err != nil {
+		return 0, err
+	}
+	return key, t.noteNode(n.Account, core.NodeNote{Node: key, Change: core.NodeJoined, At: n.RegisteredAt})
 }
 
 // ChangeNode implements core.Nodes.
@@ -71,6 +74,7 @@ func (s *Store) ChangeNode(ctx context.Context, key core.NodeKey, change func(*c
 		if err != nil {
 			return err
 		}
+		before := n
 		if err := change(&n); err != nil {
 			return err
 		}
@@ -87,6 +91,11 @@ func (s *Store) ChangeNode(ctx context.Context, key core.NodeKey, change func(*c
 			n.CPUs, n.Memory, n.GPUs, n.CordonedAt, n.CordonedBy, n.CordonReason, key)
 		if err != nil {
 			return err
+		}
+		for _, c := range core.NodeEvents(&before, &n) {
+			if err := t.noteNode(n.Account, core.NodeNote{Node: key, Change: c, At: n.UpdatedAt}); err != nil {
+				return err
+			}
 		}
 		return exec(t.conn, "UPDATE seen SET at = ? WHERE node = ?", n.LastSeen, key)
 	})

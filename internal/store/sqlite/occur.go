@@ -133,9 +133,6 @@ func (t *tx) join(id core.ID, tasks []core.Task) error {
 	if p.Counts.Open() > 0 {
 		p.EndedAt = time.Time{}
 	}
-	if watched, err := t.watches(p.Account); err != nil || !watched {
-		return err
-	}
 	return t.added(&p.Invocation, tasks)
 }
 

@@ -61,7 +61,7 @@ func (s *Store) UseRegistration(
 		if n, err = use(&c); err != nil {
 			return err
 		}
-		if n.Key, err = insertNode(t.conn, &n); err != nil {
+		if n.Key, err = t.insertNode(&n); err != nil {
 			return err
 		}
 		return writeRegistration(t.conn, &c)

@@ -178,7 +178,7 @@ func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task)
 	if found, err := t.read(id, task); err != nil || !found {
 		return err
 	}
-	before, started, node := task.State, task.StartedAt, task.Node
+	before, started, node, had := task.State, task.StartedAt, task.Node, task.Output.Have()
 	if !change(task) {
 		return nil
 	}
@@ -196,7 +196,15 @@ func (t *tx) changeTask(id core.TaskID, task *core.Task, change func(*core.Task)
 			}
 		}
 		p.Start(task.StartedAt)
-		if err := t.advanced(p, was, before, task); err != nil {
+		if err := t.advanced(p, was, before, task, had); err != nil {
+			return err
+		}
+	} else if task.Output.Have() > had {
+		account, err := t.owner(id.Invocation)
+		if err == nil {
+			err = t.noteOutput(account, task, had)
+		}
+		if err != nil {
 			return err
 		}
 	}

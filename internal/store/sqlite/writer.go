@@ -44,6 +44,7 @@ type writer struct {
 	ended sync.WaitGroup
 	timer *time.Timer
 	crowd int // how many operations the transaction before had
+	news  news
 }
 
 func newWriter(conn *sqlite.Conn, ckpt *checkpointer, log *slog.Logger) (*writer, error) {
@@ -123,6 +124,10 @@ func (w *writer) transact(first *operation) {
 	}
 	if err == nil {
 		err = w.commit()
+	}
+	if err == nil && w.tx.noted {
+		w.tx.noted = false
+		w.news.tell()
 	}
 	if err != nil {
 		err = errors.Join(fmt.Errorf("transaction: %w", err), w.rollback())

@@ -113,6 +113,8 @@ func Run(t *testing.T, open Open) {
 		{"events of tasks that ended at once", testEventsOfAdded},
 		{"events undone", testEventsUndone},
 		{"old events", testOldEvents},
+		{"stream of output", testOutputEvents},
+		{"stream of nodes", testNodeEvents},
 		{"concurrent changes", testConcurrentChanges},
 		{"concurrent everything", testConcurrentEverything},
 		{"panic", testPanic},
