@@ -43,6 +43,9 @@ type Lines struct {
 // Lines returns lines of a task's output. What it costs does not depend on how long the output is: it reads only the segments that the lines
 // are in. It returns fewer lines than asked for when they are long.
 func (s *Service) Lines(ctx context.Context, c Caller, id TaskID, spec LinesSpec) (Lines, error) {
+	if err := s.allowHistory(ctx, &c, "task.list", []ID{id.Invocation}, nil, nil); err != nil {
+		return Lines{}, err
+	}
 	if spec.Count < 1 || spec.Count > MaxLines {
 		return Lines{}, invalid(ReasonPageSize, "count", "1 to %d", MaxLines)
 	}

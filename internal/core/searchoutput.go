@@ -40,6 +40,9 @@ type Found struct {
 // SearchOutput returns the lines of a task's output that match. The first MiB of each line is searched. The output is read piece by piece, so that
 // a search costs time but little memory; it ends when ctx does.
 func (s *Service) SearchOutput(ctx context.Context, c Caller, id TaskID, spec SearchSpec) (Found, error) {
+	if err := s.allowHistory(ctx, &c, "task.list", []ID{id.Invocation}, nil, nil); err != nil {
+		return Found{}, err
+	}
 	if spec.Limit < 1 || spec.Limit > MaxMatches {
 		return Found{}, invalid(ReasonPageSize, "limit", "1 to %d", MaxMatches)
 	}

@@ -66,6 +66,7 @@ type Service struct {
 	paced     map[ID]ID // runs whose Pace moves, and their probes: by invocation, the run
 
 	announced announced // for NotePresence alone
+	stream    hub
 }
 
 // NewService puts a Service together.
@@ -78,6 +79,7 @@ func NewService(c Config) *Service {
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},
 	}
+	s.stream.init(s)
 	return s
 }
 
