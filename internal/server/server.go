@@ -329,6 +329,7 @@ func (s *Server) Wait(ctx context.Context) error {
 // Stop ends the server: first no new calls, then the loops finish what they hold, then bus and store close.
 func (s *Server) Stop(ctx context.Context) error {
 	s.ready.Store(false)
+	s.Service.EndFollowing() // they would go on for an hour
 	err := s.http.Shutdown(ctx)
 	s.http, s.lis = nil, nil
 	return errors.Join(err, s.release())
@@ -337,6 +338,9 @@ func (s *Server) Stop(ctx context.Context) error {
 // release closes what is open, in reverse order.
 func (s *Server) release() error {
 	var errs []error
+	if s.Service != nil {
+		s.Service.EndFollowing()
+	}
 	if s.http != nil {
 		_ = s.http.Close()
 	} else if s.lis != nil {

@@ -68,6 +68,9 @@ func (rt *route) decode(r *api.Request, dst any) error {
 	if listing, ok := dst.(interface{ bind(u *url.URL) }); ok {
 		listing.bind(r.URL)
 	}
+	if resumed, ok := dst.(interface{ resume(lastEventID string) }); ok {
+		resumed.resume(r.Header.Get(lastEventID))
+	}
 	if a, ok := dst.(interface{ address(r *api.Request) }); ok {
 		a.address(r)
 	}
@@ -272,6 +275,7 @@ func (d *Dialect) table() []route {
 		do("DELETE schedules/{id}", true, d.deleteSchedule),
 		do("GET schedules/{id}/firings", false, d.listFirings),
 
+		do("GET stream", false, d.getStream),
 		do("GET events", false, d.listEvents),
 		do("GET subscriptions", false, d.listSubscriptions),
 		do("POST subscriptions", true, d.subscribe),
