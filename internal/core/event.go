@@ -27,10 +27,10 @@ type NodeEvent uint8
 // The changes of nodes.
 const (
 	NodeJoined       NodeEvent = iota + 1
-	NodeOnline                  // it was heard of, for the first time or after its OnlineWindow was over
-	NodeOffline                 // its OnlineWindow is over
-	NodeConnected               // to a server
-	NodeDisconnected            // it is still online for the rest of its OnlineWindow
+	NodeOnline                 // it was heard of, for the first time or after its OnlineWindow was over
+	NodeOffline                // its OnlineWindow is over
+	NodeConnected              // to a server
+	NodeDisconnected           // it is still online for the rest of its OnlineWindow
 	NodeCordoned
 	NodeUncordoned
 	NodeChanged // its name, its tags or what it says about itself

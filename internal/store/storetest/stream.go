@@ -98,7 +98,9 @@ func testNodeEvents(t *testing.T, f *fixture) {
 	change("rename", func(n *core.Node) { n.Name = "name" })
 	change("cordon", func(n *core.Node) { n.CordonedAt = at(1) })
 	change("uncordon", func(n *core.Node) { n.CordonedAt, n.Hostname = time.Time{}, "host" })
-	note := func(key core.NodeKey, c core.NodeEvent) core.NodeNote { return core.NodeNote{Node: key, Change: c, At: at(2)} }
+	note := func(key core.NodeKey, c core.NodeEvent) core.NodeNote {
+		return core.NodeNote{Node: key, Change: c, At: at(2)}
+	}
 	is(t, "note", f.NoteNodes(ctx, []core.NodeNote{note(n.Key, core.NodeOnline), note(theirs.Key, core.NodeOffline), note(999, core.NodeOnline)}), nil)
 	change("remove", func(n *core.Node) { n.RemovedAt = at(1) })
 	is(t, "note of a node that is gone", f.NoteNodes(ctx, []core.NodeNote{note(n.Key, core.NodeOffline)}), nil)
