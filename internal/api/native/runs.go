@@ -36,6 +36,7 @@ type Invocation struct {
 	QueueSeconds   int64      `json:"queue_seconds"` // how long a task waits for its node
 	Pace           *Pace      `json:"pace,omitempty"`
 	RetryOf        string     `json:"retry_of,omitempty"`      // the invocation of which it repeats some tasks
+	RetriedBy      []string   `json:"retried_by,omitempty"`    // those that repeat some of its tasks, the latest first; not in listings
 	Repeat         *repeat    `json:"schedule,omitempty"`      // of one that repeats
 	Of             string     `json:"occurrence_of,omitempty"` // what repeats, of one of its runs
 	ProbeOf        string     `json:"probe_of,omitempty"`      // the run that waits for this one to go on
@@ -55,9 +56,16 @@ type Invocation struct {
 }
 
 // show shows an invocation alone, with what takes more than its row.
-func (d *Dialect) show(_ context.Context, _ core.Caller, v *core.Invocation) (*Invocation, error) {
+func (d *Dialect) show(ctx context.Context, c core.Caller, v *core.Invocation) (*Invocation, error) {
 	out := showInvocation(v)
-	return &out, nil
+	retries, err := d.env.Service.RetriesOf(ctx, c, v.ID)
+	if core.ReasonDenied.Is(err) {
+		return &out, nil // who may do something with a run need not be able to see others
+	}
+	for i := range retries {
+		out.RetriedBy = append(out.RetriedBy, retries[i].ID.String())
+	}
+	return &out, err
 }
 
 func showInvocation(v *core.Invocation) Invocation {

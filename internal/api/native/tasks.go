@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"errand/internal/api"
@@ -50,28 +49,8 @@ type filterTasks struct {
 	listTasks
 }
 
-// groups are words for several states.
-var groups = map[string]func(core.State) bool{
-	"open": func(s core.State) bool { return !s.Ended() }, "ended": core.State.Ended, "failed": core.State.Bad,
-}
-
-func (req *filterTasks) states() (list []core.State, err error) {
-	for _, word := range req.State {
-		before := len(list)
-		for s := range core.State(core.NumStates) {
-			if in := groups[word]; s.String() == word || in != nil && in(s) {
-				list = append(list, s)
-			}
-		}
-		if len(list) == before {
-			return nil, &api.ParamError{Name: "state", Err: errors.New("no such state of tasks")}
-		}
-	}
-	return list, nil
-}
-
 func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *filterTasks) (*Tasks, error) {
-	states, err := req.states()
+	in, err := states(req.State, "state")
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +59,7 @@ func (d *Dialect) listTasks(ctx context.Context, c core.Caller, req *filterTasks
 		return nil, err
 	}
 	rows, info, err := d.tasks(ctx, c, &req.listTasks, func(f *core.TaskFilter, id core.ID) {
-		f.Invocations, f.States, f.Nodes = []core.ID{id}, states, nodes
+		f.Invocations, f.States, f.Nodes = []core.ID{id}, in, nodes
 	})
 	page := Tasks{Tasks: make([]Task, len(rows)), Next: req.next(info)}
 	for i := range rows {
