@@ -33,7 +33,7 @@ func direction() map[string][]string {
 	rules := map[string][]string{
 		"errand/internal/core": {
 			"net/http", "database/sql", "os/exec", "errand/internal/...", "!errand/internal/policy", "!errand/internal/release",
-			"!errand/internal/schedule", "!errand/internal/linediff", "!errand/internal/target", "!errand/internal/nodeset",
+			"!errand/internal/schedule", "!errand/internal/cast", "!errand/internal/linediff", "!errand/internal/target", "!errand/internal/nodeset",
 		},
 		"errand/internal/linediff": {"net/http", "errand/internal/..."},
 		"errand/internal/policy":   {"net/http", "errand/internal/..."},

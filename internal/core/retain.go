@@ -18,7 +18,7 @@ type Retention struct {
 const retainRows = 1000
 
 // Retain removes invocations that have ended and are older than keep allows, oldest first, with their tasks and output, and returns how many.
-// With them go audit records, events, sessions and firings of schedules as old, and temporary keys that ended a day ago.
+// With them go audit records, events, sessions with their recordings and firings of schedules as old, and temporary keys that ended a day ago.
 //
 // The rows go first, and the transaction that removes them notes what has to follow; then goes the output in the blob store, then
 // the note. Whatever interrupts this, the next call finishes it. Who has read a task just before may find its long output gone.
@@ -29,7 +29,7 @@ func (s *Service) Retain(ctx context.Context, keep Retention) (removed int, err 
 	}
 	// Output that resists is tried again by the next call, and keeps nothing else from leaving.
 	unfinished := errors.Join(s.removeOutput(ctx, left), s.removeExpiredKeys(ctx), s.retainFirings(ctx, keep.Age), s.removeEvents(ctx, keep.Age),
-		s.expireParcels(ctx))
+		s.expireParcels(ctx), s.removeRecordings(ctx))
 	accounts, err := s.store.ListAccounts(ctx)
 	if err != nil {
 		return 0, errors.Join(unfinished, err)
@@ -40,7 +40,7 @@ func (s *Service) Retain(ctx context.Context, keep Retention) (removed int, err 
 		unfinished = errors.Join(unfinished, err, s.retainAudit(ctx, accounts[i].ID, keep.Age),
 			s.retainSessions(ctx, accounts[i].ID, keep.Age))
 	}
-	return removed, unfinished
+	return removed, errors.Join(unfinished, s.removeRecordings(ctx))
 }
 
 // retain is Retain for one account.

@@ -345,7 +345,7 @@ type Sessions interface {
 	ListSessions(ctx context.Context, f SessionFilter, p Page) (rows []Session, total int, err error)
 	// NthSession returns the id of an account's newest session for 1, of the one before it for 2, and so on; ErrNotFound after the last.
 	NthSession(ctx context.Context, account AccountID, n int) (ID, error)
-	// DeleteSessions deletes sessions of an account that have ended and whose id is less than before, the oldest first, at most most of them,
-	// and returns how many.
+	// DeleteSessions deletes sessions of an account that have ended and whose id is less than before, the oldest first, at most most of them, with
+	// their recordings' rows, and returns how many. RemovedRecords returns those that had recordings.
 	DeleteSessions(ctx context.Context, account AccountID, before ID, most int) (int, error)
 }

@@ -1,10 +1,14 @@
 package core_test
 
 import (
+	"bytes"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"errand/internal/api/scene"
+	"errand/internal/cast"
 	"errand/internal/core"
 )
 
@@ -92,5 +96,50 @@ func TestSessionEvents(t *testing.T) {
 	}
 	if err := s.Service.ReportConnection(t.Context(), core.ConnectionReport{Session: s.Service.NewID()}); !core.ReasonSessionNotFound.Is(err) {
 		t.Errorf("report for nothing: %v", err)
+	}
+}
+
+// TestRecordingsGo lets recordings go with their sessions, blobs included.
+func TestRecordingsGo(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t)
+	s.Online(s.Node("n"))
+	row, _, err := s.Service.StartSession(t.Context(), s.Caller, core.SessionSpec{Nodes: []string{"n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Service.BeginRecord(t.Context(), &row, 0); err != nil {
+		t.Fatal(err)
+	}
+	event := cast.Append(nil, cast.Event{Kind: cast.Output, Data: strings.Repeat("a needle in the hay\r\n", 1000)})
+	for i := range 40 { // enough for segments and a rest
+		if err := s.Service.AddToRecord(t.Context(), row.ID, 0, core.RecordPart{Data: event, Length: time.Second, Output: uint64(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, _, err := s.Service.Recordings(t.Context(), s.Caller, core.RecordQuery{Text: "Needle"}, core.PageSpec{Limit: 10})
+	if err != nil || len(found) != 1 || found[0].Total != 40_000 || len(found[0].Segments) < 2 || found[0].Unsealed == 0 {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	p, err := s.Service.OpenRecording(t.Context(), s.Caller, row.ID, "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := p.Write(t.Context(), &file); err != nil || int64(file.Len()) != p.Size() || bytes.Count(file.Bytes(), event) != 40 {
+		t.Errorf("%d bytes of %d, %v", file.Len(), p.Size(), err)
+	}
+	if err := s.Service.EndSession(t.Context(), s.Caller, row.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.Advance(time.Hour)
+	if _, err := s.Service.Retain(t.Context(), core.Retention{Age: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Write(t.Context(), &file); !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("blobs of a session that is gone: %v", err)
+	}
+	if _, err := s.Service.OpenRecording(t.Context(), s.Caller, row.ID, ""); !errors.Is(err, core.ErrNotFound) && !core.ReasonSessionNotFound.Is(err) {
+		t.Errorf("of a session that is gone: %v", err)
 	}
 }

@@ -30,6 +30,7 @@ type Store interface {
 	Releases
 	Events
 	Sessions
+	Records
 	Parcels
 	Close() error
 }

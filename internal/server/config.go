@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"errand/internal/core"
 	"errand/internal/deliver"
 	"errand/internal/session"
 )
@@ -50,7 +51,8 @@ type Config struct {
 	RootSecret string
 	SealKey    string // 64 hex digits; empty keeps a generated key in Data
 
-	Sessions session.Limits // of terminals; zero values have defaults
+	Sessions  session.Limits     // of terminals; zero values have defaults
+	Terminals core.TerminalTerms // what sessions of the native API may ask for, and what is recorded; zero values have defaults
 
 	Login LoginConfig
 
@@ -78,6 +80,14 @@ func (c *Config) check() error {
 	}
 	if info, err := os.Stat(c.AgentPackages); c.AgentPackages != "" && (err != nil || !info.IsDir()) {
 		return fmt.Errorf("agent packages: %q is not a folder", c.AgentPackages)
+	}
+	switch c.Terminals.Record {
+	case "", core.RecordAlways, core.RecordUnless, core.RecordRequest, core.RecordNever:
+	default:
+		return fmt.Errorf("terminals are recorded always, unless it is not wanted, on request or never, but not %q", c.Terminals.Record)
+	}
+	if c.Terminals.Idle < 0 || c.Terminals.Limit < 0 {
+		return errors.New("terminals can last no negative time")
 	}
 	if c.TransferFile < 0 || c.TransferTotal < 0 {
 		return errors.New("files that are moved can have no negative size")

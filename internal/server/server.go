@@ -107,6 +107,7 @@ func (s *Server) openCore(ctx context.Context) error {
 	config := core.Config{
 		Store: store, Blobs: blobs, Sealer: seal, IDs: core.NewIDs(rand.Uint64()), Now: c.Now, Log: c.Log, Feed: s.feed, Post: hooks.Post, PageKey: pageKey, Protocol: protocol.Version, //nolint:gosec // uniqueness, not secrecy
 		Transfers: core.TransferLimits{File: c.TransferFile, Total: c.TransferTotal},
+		Terminals: c.Terminals,
 		KeyAge:    time.Duration(c.NodeKeyDays) * 24 * time.Hour,
 	}
 	var uploader dispatch.Uploader

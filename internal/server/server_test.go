@@ -87,6 +87,8 @@ func TestRefusesToStart(t *testing.T) {
 		"half a database":          {func(c *server.Config) { c.DatabaseURL = "sqlite://relative" }, "sqlite:///PATH"},
 		"days before today":        {func(c *server.Config) { c.RetainDays = -1 }, "0 to 36500 days"},
 		"more days than there are": {func(c *server.Config) { c.RetainDays = 1 << 40 }, "0 to 36500 days"},
+		"recorded sometimes":       {func(c *server.Config) { c.Terminals.Record = "sometimes" }, "but not \"sometimes\""},
+		"a terminal of before":     {func(c *server.Config) { c.Terminals.Idle = -1 }, "no negative time"},
 		"fewer than none":          {func(c *server.Config) { c.RetainInvocations = -1 }, "0 or more invocations"},
 		"agent address":            {func(c *server.Config) { c.AgentListen = "nonsense" }, "agent address"},
 	}

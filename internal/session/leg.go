@@ -23,6 +23,7 @@ type leg struct {
 	gone  chan struct{} // closed when the leg is over
 	stop  func()        // listening
 	asked time.Time     // when it was asked to open for the first time
+	rec   *recorder     // nil if nothing is recorded
 
 	writing sync.Mutex // of whoever brings input; a client that takes over waits for the one before
 
@@ -225,6 +226,7 @@ func (l *leg) input(ctx context.Context, data []byte) error {
 // enter is input for whoever holds the lock of those who write.
 func (l *leg) enter(ctx context.Context, data []byte) error {
 	l.move()
+	l.rec.input(data)
 	l.mu.Lock()
 	in := l.in
 	l.mu.Unlock()
@@ -278,7 +280,7 @@ func (l *leg) settle() {
 	out, pos := l.out, l.shown
 	l.mu.Unlock()
 	if out != nil {
-		out.Keep(min(pos, out.Have()))
+		out.Keep(min(pos, l.rec.saved(), out.Have()))
 	}
 }
 
@@ -308,6 +310,7 @@ func (l *leg) resize(rows, columns uint16) {
 	l.mu.Lock()
 	l.rows, l.columns = rows, columns
 	l.mu.Unlock()
+	l.rec.resize(int(rows), int(columns))
 	m := protocol.SessionResize{Rows: uint64(rows), Columns: uint64(columns)}
 	l.send(m.Append(nil))
 }
@@ -329,6 +332,7 @@ func (l *leg) finish(e ending) {
 	}
 	l.mu.Unlock()
 	l.send(protocol.AppendSessionClose(nil))
+	l.rec.finish()
 	l.room.relay.report(report)
 	close(l.gone)
 }

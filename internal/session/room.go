@@ -37,7 +37,11 @@ func newRoom(r *Relay, s *core.Session) *room {
 		room.start = now.Add(-age) // it is taken up, not begun
 	}
 	for i := range s.Connections {
-		room.legs = append(room.legs, newLeg(room, s, &s.Connections[i]))
+		l := newLeg(room, s, &s.Connections[i])
+		if s.Record && !l.isOver() {
+			l.rec = newRecorder(l, i)
+		}
+		room.legs = append(room.legs, l)
 	}
 	return room
 }
@@ -52,7 +56,12 @@ func (r *room) run() {
 			l.stop()
 		}
 	}()
+	var recording sync.WaitGroup
+	defer recording.Wait()
 	for i, l := range r.legs {
+		if l.rec != nil {
+			recording.Go(func() { l.rec.run(r.relay.ctx) })
+		}
 		l.start(r.was.Connections[i].Status)
 	}
 	ticker := time.NewTicker(r.relay.limits.Tick)

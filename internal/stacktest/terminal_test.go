@@ -3,10 +3,12 @@ package stacktest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"errand/internal/api/native"
+	"errand/internal/cast"
 	"errand/internal/client"
 	"errand/internal/server"
 	"errand/internal/session"
@@ -189,7 +192,7 @@ func TestOwnTerminal(t *testing.T) {
 const echo = "stty raw -echo; echo go; exec cat"
 
 // throughBreaks sends much through an echo while breaks happens again and again, and wants all of it back.
-func throughBreaks(t *testing.T, term *ownTerminal, size int, breaks func(i int) bool) {
+func throughBreaks(t *testing.T, c *client.Client, term *ownTerminal, size int, breaks func(i int) bool) {
 	t.Helper()
 	term.printed("go\n")
 	want := make([]byte, size)
@@ -223,6 +226,105 @@ func throughBreaks(t *testing.T, term *ownTerminal, size int, breaks func(i int)
 	}
 	term.End()
 	term.ends("ended")
+	var text strings.Builder
+	for _, r := range string(term.got) { // as text, which a recording is
+		text.WriteRune(r)
+	}
+	if got := recorded(t, c, term.start.ID, cast.Output); got != text.String() {
+		t.Errorf("%d bytes were recorded of %d, or others", len(got), text.Len())
+	}
+}
+
+// recorded is what the recording of a session has of one kind.
+func recorded(t *testing.T, c *client.Client, id string, kind byte) string {
+	t.Helper()
+	file, _, err := c.Bytes(t.Context(), http.MethodGet, "sessions/"+id+"/recording", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, events, _ := bytes.Cut(file, []byte("\n"))
+	var h cast.Header
+	if err := json.Unmarshal(head, &h); err != nil || h.Version != 2 || h.Width == 0 || h.Height == 0 || h.Timestamp == 0 {
+		t.Errorf("head %s: %v", head, err)
+	}
+	var (
+		text strings.Builder
+		at   time.Duration
+	)
+	for e, err := range cast.Events(events) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.At < at {
+			t.Errorf("%v after %v", e.At, at)
+		}
+		if at = e.At; e.Kind == kind {
+			text.WriteString(e.Data)
+		}
+	}
+	return text.String()
+}
+
+// TestRecordings shows and finds what terminals printed, and what was typed only where that was asked for.
+func TestRecordings(t *testing.T) {
+	t.Parallel()
+	s := Start(t)
+	s.AddNode(t, "n")
+	c := nativeClient(t, s.URL)
+	shell := startOwn(t, c, map[string]any{"node": "n", "command": "stty -echo; echo go; read x; stty size; printf 'The \\033[31mNee\\033[0mdle\\r\\n'; sleep 0.1; exit 3", "rows": 30, "cols": 90})
+	shell.printed("go")
+	shell.Resize(31, 91)
+	shell.say("typed\n")
+	shell.ends("exited")
+	if got := recorded(t, c, shell.start.ID, cast.Output); got != string(shell.got) || !strings.Contains(got, "Nee") {
+		t.Errorf("%q, want %q", got, shell.got)
+	}
+	if got := recorded(t, c, shell.start.ID, cast.Input); got != "" {
+		t.Errorf("input %q", got)
+	}
+	if got := recorded(t, c, shell.start.ID, cast.Resize); got != "91x31" {
+		t.Errorf("sizes %q", got)
+	}
+	both := startOwn(t, c, map[string]any{"node": "n", "command": "stty -echo; echo go; read x; yes needle | head -n 30; sleep 1000", "record": true, "record_input": true})
+	both.printed("go")
+	both.say("typed\n")
+	both.printed("needle")
+	none := startOwn(t, c, map[string]any{"node": "n", "command": "echo needle", "record": false})
+	none.ends("exited")
+	if _, _, err := c.Bytes(t.Context(), http.MethodGet, "sessions/"+none.start.ID+"/recording", nil, nil); err == nil || !strings.Contains(err.Error(), "was not recorded") {
+		t.Errorf("of a session that was not recorded: %v", err)
+	}
+	vendor, begun := s.Client().terminal(t, url.Values{"CommandLine": {"echo needle of a vendor"}}, "n")
+	vendor.End()
+	search := func(q string) (list native.Recordings) {
+		t.Helper()
+		if err := c.Call(t.Context(), http.MethodGet, "recordings", url.Values{"q": {q}}, nil, &list); err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	Eventually(t, soon, func() error { // the one that goes on is stored second by second
+		list := search("NEEDLE").Recordings
+		if len(list) != 3 || list[1].Total != 30 || len(list[1].Matches) != 20 {
+			return fmt.Errorf("found %+v", list)
+		}
+		if list[2].ID != shell.start.ID || list[2].Matches[0].Text != "The Needle" || list[2].EndedAt == nil || list[2].By != "root" || list[1].EndedAt != nil {
+			return fmt.Errorf("found %+v", list)
+		}
+		if begun.SessionID != "s-"+list[0].ID {
+			return fmt.Errorf("found %+v", list)
+		}
+		return nil
+	})
+	if got := recorded(t, c, both.start.ID, cast.Input); got != "typed\n" {
+		t.Errorf("input %q", got)
+	}
+	if list := search("").Recordings; len(list) != 3 {
+		t.Errorf("%d recordings", len(list))
+	}
+	if list := search("typed").Recordings; len(list) != 0 {
+		t.Errorf("found what was typed: %+v", list)
+	}
 }
 
 // TestTerminalThroughCutCables loses and repeats no byte in either direction although the caller's network, and then the node's, breaks again and
@@ -234,7 +336,7 @@ func TestTerminalThroughCutCables(t *testing.T) {
 	cable := newCable(t, s.HostPort, nil)
 	c := nativeClient(t, "http://"+cable.lis.Addr().String())
 	term := startOwn(t, c, map[string]any{"node": "n", "command": echo, "record": true})
-	throughBreaks(t, term, 3<<20, func(i int) bool {
+	throughBreaks(t, nativeClient(t, s.URL), term, 3<<20, func(i int) bool {
 		cable.set(true)
 		cable.set(false)
 		if i%10 == 9 {
@@ -261,8 +363,9 @@ func TestTerminalThroughServerKills(t *testing.T) {
 	i.startServer()
 	i.startAgent()
 	i.online()
-	term := startOwn(t, nativeClient(t, "http://"+i.listen), map[string]any{"node": "i-node", "command": echo, "record": true})
-	throughBreaks(t, term, 3<<20, func(n int) bool {
+	c := nativeClient(t, "http://"+i.listen)
+	term := startOwn(t, c, map[string]any{"node": "i-node", "command": echo, "record": true})
+	throughBreaks(t, c, term, 3<<20, func(n int) bool {
 		i.kill(i.server)
 		i.startServer()
 		return n < 2

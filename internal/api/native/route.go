@@ -213,6 +213,8 @@ func (d *Dialect) table() []route {
 		do("GET sessions", false, d.listSessions),
 		do("GET sessions/{id}", false, d.getSession),
 		do("DELETE sessions/{id}", true, d.endSession),
+		do("GET sessions/{id}/recording", false, d.getRecording),
+		do("GET recordings", false, d.listRecordings),
 		do("POST sessions/{id}/watch", true, d.watchSession),
 		do("POST sessions/{id}/take", true, d.takeSession),
 

@@ -108,6 +108,10 @@ func TestPlans(t *testing.T) {
 		l := listSessions(&f)
 		return text(l.query(sessionColumns, " ORDER BY id DESC"+order), l.args...)
 	}
+	records := func(f core.RecordFilter) func() (string, []any) {
+		l := listRecords(&f)
+		return text(l.query(recordColumns, " ORDER BY "+recordOrder+order), l.args...)
+	}
 	tests := []struct {
 		name  string
 		query func() (string, []any)
@@ -124,6 +128,11 @@ func TestPlans(t *testing.T) {
 		{name: "connected sessions", query: text(connectedSessions, 1), uses: []string{"connections_connected (node=?)"}},
 		{name: "nth session", query: text(nthSession, 1, 1000), uses: []string{"sessions_account (account=?)"}},
 		{name: "old sessions", query: text(oldSessions, 1, 7, 1000), uses: []string{"sessions_account (account=? AND rowid<?)"}},
+		{name: "recordings", query: records(core.RecordFilter{Account: 1}), uses: []string{"recordings_account (account=?)"}, sorts: true},
+		{
+			name: "recordings of a node", query: records(core.RecordFilter{Account: 1, Nodes: []core.NodeKey{1}}),
+			uses: []string{"recordings_node (node=?)"}, sorts: true,
+		},
 		{
 			name: "tagged nodes", query: tagged(core.KindNode, core.TaggedFilter{Account: 1}),
 			uses: []string{"nodes_account (account=?)"},

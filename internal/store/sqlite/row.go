@@ -203,6 +203,8 @@ func (b *binder) set(v any) {
 		b.json(v, len(v) == 0)
 	case []netip.Prefix:
 		b.json(v, len(v) == 0)
+	case []core.RecordSegment:
+		b.json(v, len(v) == 0)
 	case core.Selection:
 		b.json(v, v.IsZero())
 	default:

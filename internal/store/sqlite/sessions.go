@@ -207,6 +207,9 @@ func (s *Store) DeleteSessions(ctx context.Context, account core.AccountID, befo
 			return err
 		}
 		for _, text := range []string{
+			"INSERT OR IGNORE INTO removed_recordings SELECT session FROM recordings WHERE session IN (SELECT value FROM json_each(?))",
+			"DELETE FROM recording_parts WHERE session IN (SELECT value FROM json_each(?))",
+			"DELETE FROM recordings WHERE session IN (SELECT value FROM json_each(?))",
 			"DELETE FROM connections WHERE session IN (SELECT value FROM json_each(?))", "DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))",
 		} {
 			if err := exec(t.conn, text, jsonList(ids)); err != nil {
