@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -98,9 +99,18 @@ func trust(file string) (*x509.CertPool, error) {
 // Error is a refusal by the server.
 type Error struct {
 	Status  int    `json:"status"` // HTTP
+	Code    string `json:"code"`   // kind of problem, for programs
 	Title   string `json:"title"`
 	Detail  string `json:"detail"`
 	Request string `json:"request"`
+	Errors  []struct {
+		Field  string `json:"field"`
+		Detail string `json:"detail"`
+		Code   string `json:"code"`
+	} `json:"errors"` // what is wrong with the request's fields
+
+	// After is when to try again, as far as the server says.
+	After time.Duration `json:"-"`
 }
 
 func (e *Error) Error() string {
@@ -182,6 +192,9 @@ func refusal(resp *http.Response, text []byte) error {
 	var e Error
 	if err := json.Unmarshal(text, &e); err != nil || e.Status != resp.StatusCode {
 		return fmt.Errorf("%s answers %s, which is not an answer of this API", resp.Request.URL.Host, resp.Status)
+	}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 {
+		e.After = time.Duration(min(seconds, 3600)) * time.Second
 	}
 	return &e
 }

@@ -339,7 +339,7 @@ func TestAudit(t *testing.T) {
 		t.Fatal(err, info)
 	}
 	want := []core.AuditRecord{
-		{Dialect: "native", Action: "DELETE users/{name}", Code: "Forbidden", Resources: []string{"user/ann"}},
+		{Dialect: "native", Action: "DELETE users/{name}", Code: "denied", Resources: []string{"user/ann"}},
 		{Dialect: "zos", Action: "DeleteCommand", Code: "AUTHFAILURE_UNAUTHORIZED_OPERATION"},
 		{Dialect: "tat", Action: "CreateCommand", Code: "UnauthorizedOperation.CamAuthFailed", Resources: []string{"command/*"}},
 		{Dialect: "eflo", Action: "RunCommand", Code: "Forbidden.RAM", Resources: []string{"node/web1"}},

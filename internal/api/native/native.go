@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"errand/internal/api"
@@ -28,6 +30,11 @@ type Dialect struct {
 func New(env api.Env) *Dialect {
 	d := &Dialect{env: env, downloads: make(chan struct{}, maxDownloads)}
 	d.routes = d.table()
+	for i := range d.routes {
+		if rt := &d.routes[i]; rt.keyed != nil {
+			rt.Action = rt.keyed(env.Service)
+		}
+	}
 	return d
 }
 
@@ -59,6 +66,9 @@ const tokenHeader = "X-Errand-Security-Token" //nolint:gosec // the name of a he
 
 // Identify checks the access key, the bearer token or the cookie of a login. Whatever is wrong with them, the answer is the same.
 func (d *Dialect) Identify(ctx context.Context, r *api.Request) (core.Caller, error) {
+	if rt, _ := d.find(r.Method, r.URL); rt != nil && rt.open {
+		return core.Caller{}, nil
+	}
 	if d.env.Login != nil && r.Header.Get("Authorization") == "" {
 		if caller, err := d.env.Login(r.Request); !errors.Is(err, api.ErrNoLogin) {
 			return caller, err
@@ -103,65 +113,51 @@ func (d *Dialect) Region(*api.Request) string { return d.env.DefaultRegion("") }
 
 // Action names an action by its method and the shape of its path.
 func (d *Dialect) Action(r *api.Request) (api.Action, error) {
-	path := segments(r.URL)
-	for i := range d.routes {
-		if d.routes[i].method == r.Method && d.routes[i].match(path, func(string, string) {}) {
-			return d.routes[i].Action, nil
-		}
+	rt, allow := d.find(r.Method, r.URL)
+	switch {
+	case rt != nil:
+		return rt.Action, nil
+	case len(allow) > 0:
+		return api.Action{}, &methodError{strings.Join(allow, ", ")}
 	}
-	return api.Action{}, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonUnknownAction, Detail: "no such resource or method"}
+	return api.Action{}, &core.Error{Code: core.CodeNotFound, Reason: core.ReasonUnknownAction, Detail: "no such resource"}
 }
 
-// problem is an error as RFC 9457 has it.
-type problem struct {
-	Title   string `json:"title"`
-	Status  int    `json:"status"`
-	Detail  string `json:"detail,omitempty"`
-	Request string `json:"request"`
-}
-
-var statuses = map[core.Code]int{
-	core.CodeInternal:        http.StatusInternalServerError,
-	core.CodeInvalid:         http.StatusBadRequest,
-	core.CodeNotFound:        http.StatusNotFound,
-	core.CodeConflict:        http.StatusConflict,
-	core.CodeLimit:           http.StatusUnprocessableEntity,
-	core.CodeUnauthenticated: http.StatusUnauthorized,
-	core.CodeDenied:          http.StatusForbidden,
-	core.CodeThrottled:       http.StatusTooManyRequests,
-	core.CodeUnavailable:     http.StatusConflict,
+// find returns the route of a request, or else the methods that its resource has. HEAD is GET without the answer.
+func (d *Dialect) find(method string, u *url.URL) (found *route, allow []string) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	path := segments(u)
+	for i := range d.routes {
+		rt := &d.routes[i]
+		if !rt.match(path, func(string, string) {}) {
+			continue
+		}
+		if rt.method == method {
+			return rt, nil
+		}
+		allow = append(allow, rt.method)
+	}
+	if slices.Contains(allow, http.MethodGet) {
+		allow = append(allow, http.MethodHead)
+	}
+	return nil, allow
 }
 
 // Write sends JSON, or a problem.
 func (d *Dialect) Write(w http.ResponseWriter, r *api.Request, result any, err error) string {
 	w.Header().Set("X-Request-Id", r.ID)
-	if a, ok := result.(answer); ok && err == nil {
+	if err != nil {
+		return refuse(w, r, err)
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if a, ok := result.(answer); ok {
 		a.write(w, r)
 		return ""
 	}
-	if err == nil {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(result) // the caller has gone if this fails
-		return ""
-	}
-	p := problem{Request: r.ID}
-	var bad *api.ParamError
-	switch e := core.AsError(err); {
-	case errors.Is(err, api.ErrBodyTooLarge):
-		p.Status, p.Detail = http.StatusRequestEntityTooLarge, err.Error()
-	case errors.As(err, &bad):
-		p.Status, p.Detail = http.StatusBadRequest, bad.Error()
-	case e.Code == core.CodeInternal:
-		p.Status = http.StatusInternalServerError
-	default:
-		p.Status, p.Detail = statuses[e.Code], e.Error()
-	}
-	p.Title = http.StatusText(p.Status)
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="errand", charset="UTF-8"`)
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the caller has gone if this fails
-	return p.Title
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(result) // the caller has gone if this fails
+	return ""
 }

@@ -182,7 +182,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown key", http.MethodPost, "invocations", good, unknown, 401},
 		{"unknown token", http.MethodPost, "invocations", good, token, 401},
 		{"unknown noun", http.MethodGet, "nonsense", "", key, 404},
-		{"wrong method", http.MethodDelete, "invocations", "", key, 404},
+		{"wrong method", http.MethodDelete, "invocations", "", key, 405},
 		{"unknown id", http.MethodGet, "invocations/zzz", "", key, 404},
 		{"malformed", http.MethodPost, "invocations", `{"content":`, key, 400},
 		{"unknown member", http.MethodPost, "invocations", `{"contents":"x"}`, key, 400},

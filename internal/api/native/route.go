@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -18,15 +19,30 @@ type route struct {
 	api.Action
 	method string
 	shape  []string
+	open   bool // to whoever does not say who they are; the caller is nobody then
+	// keyed makes Action of a route whose orders may be repeated; nil of others.
+	keyed func(*core.Service) api.Action
 }
 
 // do makes a route. pattern is a method and a path below the prefix; parts in braces stand for any text. Request structures take those from
-// fields tagged `path`, parameters of the query from fields tagged `query` (also those of embedded structures such as paging), and the rest from the JSON body; or a field tagged `body:"raw"` takes that as it is.
+// fields tagged `path`, parameters of the query from fields tagged `query` (also those of embedded structures such as paging), and the rest from
+// the JSON body; or a field tagged `body:"raw"` takes that as it is. A POST that changes something may be repeated with an Idempotency-Key.
 func do[Req, Resp any](pattern string, mutates bool, fn func(context.Context, core.Caller, *Req) (*Resp, error)) route {
 	method, path, _ := strings.Cut(pattern, " ")
 	rt := route{method: method, shape: strings.Split(path, "/")}
 	decode := func(r *api.Request, dst any) error { return rt.decode(r, dst) }
+	if mutates && method == http.MethodPost {
+		rt.keyed = func(s *core.Service) api.Action { return once(s, pattern, decode, fn) }
+		return rt
+	}
 	rt.Action = api.Do(pattern, mutates, decode, fn)
+	return rt
+}
+
+// open makes a route that is open to all.
+func open[Req, Resp any](pattern string, fn func(context.Context, *Req) (*Resp, error)) route {
+	rt := do(pattern, false, func(ctx context.Context, _ core.Caller, req *Req) (*Resp, error) { return fn(ctx, req) })
+	rt.open = true
 	return rt
 }
 
@@ -166,6 +182,9 @@ type empty struct{}
 // table lists the actions.
 func (d *Dialect) table() []route {
 	return []route{
+		open("GET problems", listProblems),
+		open("GET problems/{code}", getProblem),
+
 		do("POST invocations", true, d.createInvocation),
 		do("GET invocations", false, d.listInvocations),
 		do("POST invocations/{id}/cancel", true, d.cancelInvocation),
