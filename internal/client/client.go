@@ -235,3 +235,17 @@ func Temporary(err error) bool {
 	}
 	return err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
+
+// Send sends a request that is signed already to the server, and returns the status and the body of whatever answer comes.
+func (c *Client) Send(req *http.Request) (status int, body []byte, err error) {
+	req.Header.Set("User-Agent", c.config.Agent)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read
+	if body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
+		return 0, nil, fmt.Errorf("read answer: %w", err)
+	}
+	return resp.StatusCode, body, nil
+}
