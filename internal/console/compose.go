@@ -90,6 +90,17 @@ type previewView struct {
 func (c *Console) composer(r *request) (answer, error) {
 	q := r.URL.Query()
 	v := composeView{order: order{Target: q.Get("target"), Timeout: defaultTimeout, Queue: defaultQueue, Type: string(core.Shell), Seed: newSeed()}}
+	if of, ok := core.ParseID(q.Get("of")); ok { // nodes that were picked in the picture of a run
+		list, err := c.picked(r, of, q.Get("first"), q.Get("last"))
+		if err != nil {
+			return answer{}, err
+		}
+		names := make([]string, len(list))
+		for i := range list {
+			names[i] = list[i].Target.Label()
+		}
+		v.Target = nodeset.Fold(names)
+	}
 	if from, ok := core.ParseID(q.Get("from")); ok {
 		old, err := c.Service.Invocation(r.Context(), r.caller, from)
 		if err != nil {
@@ -108,6 +119,7 @@ func (o *order) again(v *core.Invocation) {
 		o.Target, o.Exclude, o.Pick = s.Expr, s.Exclude, s.Pick.String()
 		o.Seed = strconv.FormatUint(s.Seed, 10)
 	}
+	o.againPaced(v.Pace)
 	var params []string
 	for name, value := range v.Params {
 		params = append(params, name+"="+value)
@@ -116,6 +128,26 @@ func (o *order) again(v *core.Invocation) {
 	o.Params = strings.Join(params, "\n")
 	for name := range v.Secrets { // their values are never shown again
 		o.Secrets += name + "=\n"
+	}
+}
+
+func (o *order) againPaced(p *core.Pace) {
+	if p == nil {
+		return
+	}
+	o.Concurrency, o.Probe, o.PauseAfterStep = p.Concurrency.String(), p.Probe, p.PauseAfterStep
+	steps := make([]string, len(p.Steps))
+	for i, s := range p.Steps {
+		steps[i] = s.String()
+	}
+	o.Steps = strings.Join(steps, ", ")
+	if p.MaxFailures != nil {
+		if o.Failures = p.MaxFailures.String(); o.Failures == "" {
+			o.Failures = "0"
+		}
+	}
+	if p.ProbeTimeout > 0 {
+		o.ProbeTimeout = seconds(p.ProbeTimeout)
 	}
 }
 
@@ -291,7 +323,8 @@ func (o *order) spec() (core.RunSpec, error) {
 	if spec.Resources, err = o.resources(); err != nil {
 		return spec, err
 	}
-	return spec, nil
+	spec.Pace, err = o.pace()
+	return spec, err
 }
 
 // resources bounds what the run may use; nil if nothing does.
@@ -315,6 +348,53 @@ func (o *order) resources() (*core.Resources, error) {
 		return nil, err
 	}
 	return &res, nil
+}
+
+// pace is how the run goes through its nodes; nil if all of them have it at once.
+func (o *order) pace() (*core.Pace, error) {
+	steps := o.steps()
+	if o.Concurrency == "" && len(steps) == 0 && o.Failures == "" && o.Probe == "" && !o.PauseAfterStep {
+		return nil, nil
+	}
+	if len(steps) == 0 && (o.Probe != "" || o.PauseAfterStep) {
+		return nil, wrong("steps", "a probe or a pause comes between steps")
+	}
+	p := core.Pace{Probe: o.Probe, PauseAfterStep: o.PauseAfterStep}
+	share := func(field, text string) (core.Share, error) {
+		s, err := core.ParseShare(text)
+		if err != nil {
+			return s, wrong(field, "%s", core.AsError(err).Detail)
+		}
+		return s, nil
+	}
+	var err error
+	if p.Concurrency, err = share("concurrency", o.Concurrency); err != nil {
+		return nil, err
+	}
+	for _, text := range steps {
+		s, err := share("steps", text)
+		if err != nil {
+			return nil, err
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	if o.Failures != "" {
+		var most core.Share
+		if o.Failures != "0" {
+			if most, err = share("max_failures", o.Failures); err != nil {
+				return nil, err
+			}
+		}
+		p.MaxFailures = &most
+	}
+	if o.Probe != "" {
+		timeout, err := whole("probe_timeout", o.ProbeTimeout, 1)
+		if err != nil {
+			return nil, err
+		}
+		p.ProbeTimeout = time.Duration(timeout) * time.Second
+	}
+	return &p, nil
 }
 
 // baseURL is how the reader reaches the server.

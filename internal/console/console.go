@@ -49,12 +49,13 @@ type Console struct {
 	Config
 	views   map[string]*views // by language
 	assets  assets
+	cache   markCache
 	handler http.Handler
 }
 
 // New makes a Console. Its templates and messages are part of the program, so a mistake in them is one of ours.
 func New(config Config) (*Console, error) {
-	c := &Console{Config: config, views: map[string]*views{}}
+	c := &Console{Config: config, views: map[string]*views{}, cache: markCache{runs: map[core.ID]*markEntry{}}}
 	var err error
 	if c.assets, err = loadAssets(); err != nil {
 		return nil, err

@@ -46,5 +46,6 @@ var icons = map[string]string{
 	"diff":     `<path d="M5 2.500v11M2.500 5h5M11 2.500v11M8.500 11h5"/>`,
 	"filter":   `<path d="M2.500 3.500h11L9.500 8.500v4l-3 1.500V8.500z"/>`,
 	"wrap":     `<path d="M2.500 4h11M2.500 8h9a2 2 0 0 1 0 4H8M9.500 10.500 8 12l1.500 1.500M2.500 12h3"/>`,
+	"up":       `<path d="M8 13V3M4 7l4-4 4 4"/>`,
 	"down":     `<path d="M8 3v10M4 9l4 4 4-4"/>`,
 }

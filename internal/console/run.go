@@ -1,8 +1,8 @@
 package console
 
 import (
-	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"errand/internal/core"
@@ -23,7 +23,16 @@ type runView struct {
 	Rows    []taskRow
 	Next    string
 	Audit   []auditRow
-	Command string // the same as a line for a shell
+
+	Groups   groupsView
+	Timeline timelineView
+	Filter   string   // the states that the table of nodes is about
+	Filters  []string // those to choose from
+	Group    string   // the group that the table of nodes is about
+	Pace     *paceView
+
+	Target, Reason, RetryOf string
+	Retriable               bool // some nodes have not succeeded and nothing is open
 }
 
 type scriptView struct {
@@ -46,6 +55,7 @@ type taskRow struct {
 	Printed                 uint64
 	StartedAt               time.Time
 	Took                    time.Duration
+	Bad                     bool // somebody has to look at it
 }
 
 type auditRow struct {
@@ -67,14 +77,25 @@ func (c *Console) run(r *request) (answer, error) {
 	if !slices.Contains(runTabs, m.Tab) {
 		m.Tab = runTabs[0]
 	}
+	m.Pace, m.Target, m.Reason = pace(&v), v.Selection.Expr, v.Reason
+	if v.RetryOf != 0 {
+		m.RetryOf = v.RetryOf.String()
+	}
 	switch m.Tab {
-	case "groups", "nodes":
-		f := core.TaskFilter{Invocations: []core.ID{v.ID}}
-		if m.Rows, m.Next, err = c.tasks(r, f, pageSize, q.Get("cursor")); err != nil {
+	case "groups":
+		if m.Groups, err = c.groups(r, v.ID); err != nil {
 			return answer{}, err
 		}
-		f.States = failedStates
+		f := core.TaskFilter{Invocations: []core.ID{v.ID}, States: failedStates}
 		if m.Failed, _, err = c.tasks(r, f, mostFailed, ""); err != nil {
+			return answer{}, err
+		}
+	case "nodes":
+		if err = c.runNodes(r, &v, &m); err != nil {
+			return answer{}, err
+		}
+	case "timeline":
+		if m.Timeline, err = c.timeline(r, &v); err != nil {
 			return answer{}, err
 		}
 	case "script":
@@ -89,6 +110,79 @@ func (c *Console) run(r *request) (answer, error) {
 
 // failedStates are those that somebody has to look at.
 var failedStates = []core.State{core.Failed, core.TimedOut, core.StartFailed, core.Invalid, core.Exception, core.Lost, core.DeliveryFailed}
+
+// runNodes fills in the table of nodes: all of them, those in some states, or those of a group.
+func (c *Console) runNodes(r *request, v *core.Invocation, m *runView) (err error) {
+	q := r.URL.Query()
+	m.Filter, m.Filters, m.Group = q.Get("state"), []string{"all", "failed", "open", "succeeded"}, q.Get("group")
+	if !slices.Contains(m.Filters, m.Filter) {
+		m.Filter = "all"
+	}
+	if key, ok := core.ParseGroupKey(m.Group); ok {
+		list, info, err := c.Service.GroupTasks(r.Context(), r.caller, v.ID, key, core.PageSpec{Limit: pageSize, Token: q.Get("cursor")})
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			m.Rows = append(m.Rows, c.taskRow(&list[i]))
+		}
+		m.Next = info.Next
+		return nil
+	}
+	f := core.TaskFilter{Invocations: []core.ID{v.ID}}
+	switch m.Filter {
+	case "failed":
+		f.States = failedStates
+	case "open":
+		f.States = []core.State{core.Queued, core.Scheduled, core.Delivering, core.Deferred, core.Running, core.Stopping}
+	case "succeeded":
+		f.States = []core.State{core.Succeeded}
+	}
+	m.Rows, m.Next, err = c.tasks(r, f, pageSize, q.Get("cursor"))
+	return err
+}
+
+// paceView is how far a run with a pace has come.
+type paceView struct {
+	State, Why       string
+	Step, Steps      int
+	Released, Total  int
+	Concurrency      string
+	Failures         string
+	Probe            string
+	Pausable, Paused bool
+	Rail             []railStep
+}
+
+type railStep struct {
+	Until         int  // targets, counted from the first
+	Done, Current bool // over, or under way
+}
+
+// pace is nil for a run that was let go all at once.
+func pace(v *core.Invocation) *paceView {
+	if v.Pace == nil || v.Pacing == nil {
+		return nil
+	}
+	g, total := v.Pacing, v.Counts.Total()
+	bounds := v.Pace.Bounds(total)
+	p := &paceView{
+		State: string(g.Shown()), Why: g.Why, Step: min(g.Step+1, len(bounds)), Steps: len(bounds), Released: g.Released, Total: total,
+		Concurrency: v.Pace.Concurrency.String(), Probe: v.Pace.Probe,
+	}
+	if v.Pace.MaxFailures != nil {
+		if p.Failures = v.Pace.MaxFailures.String(); p.Failures == "" {
+			p.Failures = "0"
+		}
+	}
+	over := g.State == core.PaceFinished || g.State == core.PaceAborted
+	p.Paused = g.Shown() == core.PacePaused
+	p.Pausable = !over && !p.Paused
+	for i, until := range bounds {
+		p.Rail = append(p.Rail, railStep{Until: until, Done: i < g.Step || g.State == core.PaceFinished, Current: i == g.Step && !over})
+	}
+	return p
+}
 
 // invocation reads the run that an address names.
 func (c *Console) invocation(r *request) (core.Invocation, error) {
@@ -115,6 +209,7 @@ func (c *Console) taskRow(t *core.TaskView) taskRow {
 	row := taskRow{
 		ID: t.ID.String(), Node: t.Target.Label(), NodeID: t.Target.ID, State: t.State.String(), Cause: t.Cause.String(), Detail: t.Detail,
 		Exited: t.Exited, ExitCode: t.ExitCode, Signal: t.Signal, Printed: t.Printed(), StartedAt: t.StartedAt,
+		Bad: slices.Contains(failedStates, t.State),
 	}
 	switch {
 	case t.StartedAt.IsZero():
@@ -155,29 +250,73 @@ func (c *Console) auditOf(r *request, resource string) ([]auditRow, error) {
 	return rows, nil
 }
 
-func (c *Console) cancelRun(r *request) (answer, error) {
-	v, err := c.invocation(r)
-	if err != nil {
-		return answer{}, err
+// act makes a handler for something that is done to a run as a whole.
+func (c *Console) act(done string, do func(r *request, id core.ID) error) func(r *request) (answer, error) {
+	return func(r *request) (answer, error) {
+		v, err := c.invocation(r)
+		if err != nil {
+			return answer{}, err
+		}
+		if err := do(r, v.ID); err != nil {
+			return answer{}, err
+		}
+		return answer{redirect: root + "runs/" + v.ID.String() + "?done=" + done}, nil
 	}
-	if err := c.Service.Stop(r.Context(), r.caller, v.ID, nil); err != nil {
-		return answer{}, err
-	}
-	return answer{redirect: root + "runs/" + v.ID.String() + "?done=cancelled"}, nil
 }
 
-// output is what one node printed.
-func (c *Console) output(r *request) (answer, error) {
-	id, ok := core.ParseTaskID(r.PathValue("id"))
-	if !ok {
-		return answer{}, &core.Error{Code: core.CodeNotFound}
+// cancelRun stops all of a run, or those of its nodes that were picked.
+func (c *Console) cancelRun(r *request, id core.ID) error {
+	if r.PostFormValue("from") == "" {
+		return c.Service.Stop(r.Context(), r.caller, id, nil)
 	}
-	list, _, err := c.Service.Tasks(r.Context(), r.caller, core.TaskFilter{IDs: []core.TaskID{id}, Output: true}, core.PageSpec{Limit: 1})
-	switch {
-	case err != nil:
-		return answer{}, err
-	case len(list) == 0:
-		return answer{}, errors.Join(core.ErrNotFound)
+	list, err := c.picked(r, id, r.PostFormValue("from"), r.PostFormValue("to"))
+	if err != nil {
+		return err
 	}
-	return answer{view: "output", nav: "runs", title: list[0].Target.Label(), data: c.taskRow(&list[0])}, nil
+	var nodes []string
+	for i := range list {
+		if !list[i].State.Ended() {
+			nodes = append(nodes, list[i].Target.ID)
+		}
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	return c.Service.Stop(r.Context(), r.caller, id, nodes)
+}
+
+// mostPicked is how many nodes of a run can be picked at a time.
+const mostPicked = 10_000
+
+// picked are the tasks of a run on a stretch of its targets.
+func (c *Console) picked(r *request, id core.ID, first, last string) ([]core.TaskView, error) {
+	from, err := strconv.ParseUint(first, 10, 24)
+	if err != nil {
+		return nil, wrong("from", "%q is not a number", first)
+	}
+	to, err := strconv.ParseUint(last, 10, 24)
+	if err != nil || to < from || to-from >= mostPicked {
+		return nil, wrong("to", "%q is not the end of a stretch of at most %d nodes", last, mostPicked)
+	}
+	var ids []core.TaskID
+	for i := from; i <= to; i++ {
+		ids = append(ids, core.TaskID{Invocation: id, Index: uint32(i)})
+	}
+	list, _, err := c.Service.Tasks(r.Context(), r.caller, core.TaskFilter{IDs: ids}, core.PageSpec{Limit: len(ids)})
+	return list, err
+}
+
+func (c *Console) pauseRun(r *request, id core.ID) error {
+	_, err := c.Service.PauseRun(r.Context(), r.caller, id)
+	return err
+}
+
+func (c *Console) resumeRun(r *request, id core.ID) error {
+	_, err := c.Service.ResumeRun(r.Context(), r.caller, id)
+	return err
+}
+
+func (c *Console) abortRun(r *request, id core.ID) error {
+	_, err := c.Service.AbortRun(r.Context(), r.caller, id)
+	return err
 }

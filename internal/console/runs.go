@@ -96,6 +96,15 @@ func (c *Console) took(v *core.Invocation) time.Duration {
 // runState is the state of a run as a whole.
 func runState(v *core.Invocation) string {
 	n := &v.Counts
+	if g := v.Pacing; g != nil {
+		switch shown := g.Shown(); shown {
+		case core.PacePaused, core.PaceAborted, core.PaceProbing:
+			if n.Open() > 0 || shown == core.PaceAborted {
+				return string(shown)
+			}
+		case core.PaceRunning, core.PaceFinished:
+		}
+	}
 	switch {
 	case v.Kind == core.KindStanding && n.Open() > 0:
 		return "scheduled"

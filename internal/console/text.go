@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"strings"
 )
@@ -14,4 +15,13 @@ func lines(b []byte) []string {
 		return nil
 	}
 	return strings.Split(text, "\n")
+}
+
+// splitLines cuts output at its line ends.
+func splitLines(b []byte) [][]byte {
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	if len(b) == 0 {
+		return nil
+	}
+	return bytes.Split(b, []byte("\n"))
 }

@@ -71,6 +71,8 @@ func (c *Console) functions(words *catalogue) template.FuncMap {
 		"asset":    c.assets.url,
 		"icon":     icon,
 		"number":   number,
+		"number64": func(n uint64) string { return number(int(n)) },
+		"tones":    func() []string { return tones },
 		"bytes":    words.bytes,
 		"duration": words.duration,
 		"ago":      func(t time.Time) when { return words.when(t, c.Now()) },

@@ -247,6 +247,8 @@ type Tasks interface {
 	ListTasks(ctx context.Context, f TaskFilter, p Page) (rows []Task, total int, err error)
 	// OpenTasks returns the tasks of an invocation that have not ended, by index.
 	OpenTasks(ctx context.Context, id ID) ([]Task, error)
+	// TaskMarks returns all tasks of an invocation, by index; none if there is no such invocation.
+	TaskMarks(ctx context.Context, id ID) ([]TaskMark, error)
 }
 
 // Paces moves invocations that have a Pace.

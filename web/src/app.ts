@@ -3,6 +3,8 @@ import "./ago";
 import "./forms";
 import "./live";
 import "./composer";
+import "./output";
+import "./grid";
 import "./palette";
 import "./keys";
 

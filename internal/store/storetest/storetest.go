@@ -80,6 +80,7 @@ func Run(t *testing.T, open Open) {
 		{"task filters", testTaskFilters},
 		{"task pages", testTaskPages},
 		{"tasks of each", testTasksOfEach},
+		{"task marks", testTaskMarks},
 		{"results", testResults},
 		{"parcel round trip", testParcelRoundTrip},
 		{"parcel change", testParcelChange},
