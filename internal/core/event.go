@@ -19,6 +19,7 @@ const (
 	EventPing                      // somebody tries out a subscription; never stored
 	EventOutput                    // a task printed something, and nothing else changed
 	EventNode                      // something changed about a node
+	EventPaced                     // the Pacing of an invocation changed in more than numbers
 )
 
 // NodeEvent is what an EventNode is about. The numbers are stored: new ones are added at the end.
@@ -117,6 +118,8 @@ func (e *StateEvent) Type() string {
 		return "errand.invocation.ended"
 	case EventTask:
 		return "errand.task." + e.State.String()
+	case EventPaced:
+		return "errand.invocation.paced"
 	case EventPing:
 		return "errand.ping"
 	case EventOutput:
@@ -137,7 +140,7 @@ func (e *StateEvent) Task() TaskID { return TaskID{e.Invocation, e.Index} }
 // eventTypes are all types that subscribers can choose from.
 func eventTypes() []string {
 	var types []string
-	for _, kind := range []EventKind{EventAccepted, EventStarted, EventEnded} {
+	for _, kind := range []EventKind{EventAccepted, EventStarted, EventEnded, EventPaced} {
 		types = append(types, (&StateEvent{Kind: kind}).Type())
 	}
 	for s := Queued + 1; int(s) < NumStates; s++ { // nothing becomes Queued

@@ -179,7 +179,7 @@ func (f *Following) wantsEvent(e *StateEvent) bool {
 		return f.spec.Kinds&FollowNodes != 0 && (f.node == 0 || f.node == e.Node)
 	case EventTask:
 		return f.spec.Kinds&FollowTasks != 0 && f.about(e)
-	case EventAccepted, EventStarted, EventEnded:
+	case EventAccepted, EventStarted, EventEnded, EventPaced:
 		return f.spec.Kinds&FollowInvocations != 0 && f.spec.Task == nil && f.node == 0 && (f.spec.Invocation == 0 || f.spec.Invocation == e.Invocation)
 	case EventOutput, EventPing:
 	}

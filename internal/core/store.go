@@ -256,7 +256,8 @@ type Paces interface {
 	// PacedInvocations returns those whose Pacing moves by itself, of all accounts, oldest first.
 	PacedInvocations(ctx context.Context) ([]ID, error)
 	// PaceInvocation reads an invocation with its counts as they are in this transaction, lets pace decide, writes what that changed of Pacing and lets
-	// release change so many of its held tasks, those with the least indices, all in that transaction. It returns these tasks. held counts the
+	// release change so many of its held tasks, those with the least indices, all in that transaction. It returns these tasks, and writes an EventPaced if
+	// more than numbers changed. held counts the
 	// held tasks with an index less than before. ErrNotFound if there is no such invocation, or it has no Pacing.
 	PaceInvocation(ctx context.Context, id ID, pace func(v *Invocation, held func(before int) (int, error)) (release int, err error),
 		release func(*Task)) ([]Task, error)

@@ -66,7 +66,7 @@ func (s *Subscription) Wants(e *StateEvent) bool {
 		if len(s.Types) == 0 || !slices.ContainsFunc(s.Types, func(t string) bool { return strings.HasPrefix(t, nodeEvents) }) {
 			return false
 		}
-	case EventAccepted, EventStarted, EventEnded, EventTask, EventPing:
+	case EventAccepted, EventStarted, EventEnded, EventPaced, EventTask, EventPing:
 	}
 	if len(s.Commands) > 0 && !slices.Contains(s.Commands, e.Command) {
 		return false

@@ -98,7 +98,7 @@ func cloudEvent(w *core.Webhook, e *core.StateEvent) Event {
 		out.Source, out.Subject = fmt.Sprintf("/accounts/%s/nodes/%s", e.Account, url.PathEscape(e.NodeID)), e.NodeID
 		out.Data = Data{Node: &Node{ID: e.NodeID, Name: e.NodeName}}
 		return out
-	case core.EventAccepted, core.EventStarted, core.EventEnded, core.EventOutput:
+	case core.EventAccepted, core.EventStarted, core.EventEnded, core.EventPaced, core.EventOutput:
 	}
 	out.Data = data(e)
 	return out

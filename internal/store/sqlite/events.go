@@ -206,7 +206,7 @@ func (t *tx) note(e *core.StateEvent) error {
 		b.bytes(nil)
 	case core.EventTask, core.EventOutput:
 		b.bytes(nil)
-	case core.EventAccepted, core.EventStarted, core.EventEnded, core.EventPing:
+	case core.EventAccepted, core.EventStarted, core.EventEnded, core.EventPaced, core.EventPing:
 		b.bytes(packCounts(e.Counts[:]))
 	}
 	for _, v := range [...]int64{int64(e.Index), int64(e.Node), state, int64(e.Cause), flags, int64(e.ExitCode), int64(e.Signal)} {

@@ -47,6 +47,15 @@ func (s *Store) PaceInvocation(
 		if released, err = t.release(id, n, release); err != nil || *v.Pacing == before {
 			return err
 		}
+		if before.Released = v.Pacing.Released; *v.Pacing != before {
+			p, err := t.progress(id) // with what the release has moved
+			if err == nil {
+				err = t.noteInvocation(core.EventPaced, &p.Invocation, v.Pacing.Since)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		return exec(t.conn, "UPDATE invocations SET pacing = ?, paced = ? WHERE id = ?", v.Pacing, v.Pacing.Moves(), id)
 	})
 	return released, named(err, "pace invocation %s", id)

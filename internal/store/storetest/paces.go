@@ -83,6 +83,18 @@ func testPaces(t *testing.T, f *fixture) {
 		return states
 	}())
 
+	// That it was let go is told where more than numbers changed.
+	events, err := f.ListEvents(ctx, core.EventFilter{Account: mine}, 1000)
+	is(t, "list events", err, nil)
+	told := 0
+	for i := range events {
+		if events[i].Kind == core.EventPaced && events[i].Invocation == first.ID {
+			told++
+			same(t, "counts in the event", core.Counts{core.Queued: 1, core.Delivering: 2, core.Running: 2, core.Cancelled: 1}, events[i].Counts)
+		}
+	}
+	same(t, "events", 1, told)
+
 	// A refusal leaves everything as it was.
 	refusal := errors.New("no")
 	_, err = f.PaceInvocation(ctx, last.ID, func(v *core.Invocation, _ func(int) (int, error)) (int, error) {
