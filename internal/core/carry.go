@@ -148,8 +148,11 @@ func (s *Service) Progressed(id TaskID, p Progress) {
 	}
 }
 
-// settled forgets the progress of tasks that have ended.
+// settled forgets the progress of tasks that have ended, and wakes those who wait for their invocations.
 func (s *Service) settled(ids ...TaskID) {
+	for _, id := range ids {
+		s.moved(id.Invocation)
+	}
 	s.mu.Lock()
 	var paced []ID
 	for _, id := range ids {

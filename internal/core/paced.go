@@ -42,6 +42,7 @@ func (s *Service) paceAccepted(ctx context.Context, v *Invocation) error {
 
 // paceMoved has it looked at whether a run may go on.
 func (s *Service) paceMoved(id ID) {
+	s.moved(id)
 	s.mu.Lock()
 	run, ok := s.paced[id]
 	s.mu.Unlock()

@@ -46,7 +46,8 @@ type Service struct {
 	keyAge time.Duration
 
 	protocol uint64
-	watch    watchers
+	watch    watchers[TaskID]
+	awaited  watchers[ID]
 	searches chan struct{} // who searches in an output
 
 	transfers TransferLimits

@@ -84,10 +84,10 @@ func (s *Service) watched(ctx context.Context, c Caller, id TaskID, from uint64)
 	return w, nil
 }
 
-// watchers are those who wait for news of a task in this process.
-type watchers struct {
-	mu    sync.Mutex
-	tasks map[TaskID]*watcher
+// watchers are those who wait for news of a task or an invocation in this process.
+type watchers[ID comparable] struct {
+	mu  sync.Mutex
+	ids map[ID]*watcher
 }
 
 type watcher struct {
@@ -95,39 +95,39 @@ type watcher struct {
 	changed chan struct{}
 }
 
-// join returns a channel that is closed at the next news of a task, and what to call when nobody waits for it any more.
-func (w *watchers) join(id TaskID) (changed <-chan struct{}, leave func()) {
+// join returns a channel that is closed at the next news, and what to call when nobody waits for it any more.
+func (w *watchers[ID]) join(id ID) (changed <-chan struct{}, leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.tasks == nil {
-		w.tasks = map[TaskID]*watcher{}
+	if w.ids == nil {
+		w.ids = map[ID]*watcher{}
 	}
-	t := w.tasks[id]
+	t := w.ids[id]
 	if t == nil {
 		t = &watcher{changed: make(chan struct{})}
-		w.tasks[id] = t
+		w.ids[id] = t
 	}
 	t.waiting++
 	return t.changed, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if t.waiting--; t.waiting == 0 && w.tasks[id] == t {
-			delete(w.tasks, id)
+		if t.waiting--; t.waiting == 0 && w.ids[id] == t {
+			delete(w.ids, id)
 		}
 	}
 }
 
-// wake tells those who wait that something was committed about some tasks.
-func (w *watchers) wake(ids iter.Seq[TaskID]) {
+// wake tells those who wait that something was committed.
+func (w *watchers[ID]) wake(ids iter.Seq[ID]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.tasks) == 0 {
+	if len(w.ids) == 0 {
 		return
 	}
 	for id := range ids {
-		if t := w.tasks[id]; t != nil {
+		if t := w.ids[id]; t != nil {
 			close(t.changed)
-			delete(w.tasks, id)
+			delete(w.ids, id)
 		}
 	}
 }

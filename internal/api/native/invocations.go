@@ -143,19 +143,48 @@ func (req *createInvocation) spec() (spec core.RunSpec, err error) {
 }
 
 type getInvocation struct {
-	ID string `json:"-" path:"id"`
+	ID    string `json:"-" path:"id"`
+	Until string `json:"-" query:"until"` // what to wait for: all, any-failure or percent:90 of its tasks to end
+	Wait  *int   `json:"-" query:"wait"`  // seconds to wait for it, at most 60; 30 if left out
 }
+
+const (
+	usualWait = 30
+	maxWait   = 60
+)
 
 func (d *Dialect) getInvocation(ctx context.Context, c core.Caller, req *getInvocation) (*Invocation, error) {
 	id, err := invocationID(req.ID)
 	if err != nil {
 		return nil, err
 	}
-	v, err := d.env.Service.Invocation(ctx, c, id)
+	if req.Until == "" {
+		v, err := d.env.Service.Invocation(ctx, c, id)
+		if err != nil {
+			return nil, err
+		}
+		return d.show(ctx, c, &v)
+	}
+	until, err := core.ParseUntil(req.Until)
 	if err != nil {
 		return nil, err
 	}
-	return d.show(ctx, c, &v)
+	wait := usualWait * time.Second
+	if req.Wait != nil {
+		if *req.Wait < 0 || *req.Wait > maxWait {
+			return nil, &core.Error{Code: core.CodeInvalid, Reason: core.ReasonFilter, Field: "wait", Detail: "0 to 60 seconds"}
+		}
+		wait = time.Duration(*req.Wait) * time.Second
+	}
+	v, met, err := d.env.Service.Await(ctx, c, id, until, wait)
+	if err != nil {
+		return nil, err
+	}
+	out, err := d.show(ctx, c, &v)
+	if err == nil {
+		out.Met = &met
+	}
+	return out, err
 }
 
 // invocationID reads the id of an invocation in a path.

@@ -53,6 +53,8 @@ type Invocation struct {
 	Tasks     int            `json:"tasks"`
 	Open      int            `json:"open"`
 	States    map[string]int `json:"states"`
+
+	Met *bool `json:"met,omitempty"` // of a call that waits: whether it has come to that
 }
 
 // show shows an invocation alone, with what takes more than its row.

@@ -226,3 +226,34 @@ func TestManyTargets(t *testing.T) {
 		t.Errorf("%d %v", code, answer)
 	}
 }
+
+// TestWait waits for a run on the server.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t)
+	n := s.Node("n")
+	url := serve(t, s).URL + "/api/v1/invocations"
+	_, v := call(t, url, http.MethodPost, `{"content":"true","targets":["n"]}`, key)
+	one := url + "/" + v["id"].(string)
+	if code, v := call(t, one+"?until=all&wait=0", http.MethodGet, "", key); code != http.StatusOK || v["met"] != false || v["open"] != 1.0 {
+		t.Errorf("%d %v", code, v)
+	}
+	answer := make(chan map[string]any, 1)
+	go func() {
+		_, v := call(t, one+"?until=percent:100", http.MethodGet, "", key)
+		answer <- v
+	}()
+	id, _ := api.InvocationID(v["id"].(string))
+	s.Exit(id, n, 3, "", "")
+	if v := <-answer; v["met"] != true || v["open"] != 0.0 {
+		t.Errorf("%v", v)
+	}
+	if _, v := call(t, one, http.MethodGet, "", key); v["met"] != nil {
+		t.Errorf("%v", v)
+	}
+	for _, bad := range []string{"?until=some", "?until=percent:0", "?until=all&wait=-1", "?until=all&wait=61", "?until=all&wait=x"} {
+		if code, p := call(t, one+bad, http.MethodGet, "", key); code != http.StatusBadRequest {
+			t.Errorf("%s: %d %v", bad, code, p)
+		}
+	}
+}
