@@ -240,7 +240,7 @@ func TestKeyFromEnvironment(t *testing.T) {
 // TestExamples looks for an example in the help of each command that talks to a server.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, group := range []*cobra.Command{newAccount(), newUser(), newKey(), newPolicy(), newQuota(), newAudit()} {
+	for _, group := range []*cobra.Command{newAccount(), newUser(), newKey(), newPolicy(), newQuota(), newAudit(), newNodes(), newGroups()} {
 		for _, cmd := range group.Commands() {
 			if !strings.Contains(cmd.Example, "errand "+group.Name()+" "+cmd.Name()) || cmd.Short == "" {
 				t.Errorf("errand %s %s has no example", group.Name(), cmd.Name())

@@ -18,7 +18,7 @@ const (
 	Kernel    Fact = "kernel"
 	Arch      Fact = "arch"
 	Agent     Fact = "agent"
-	Zone      Fact = "zone"
+	Zone      Fact = "timezone"
 	IP        Fact = "ip"
 	PrivateIP Fact = "private_ip"
 	PublicIP  Fact = "public_ip"
@@ -59,7 +59,7 @@ func Facts() []FactInfo {
 		{Kernel, Text, "the kernel's release", []string{"kernel_version"}},
 		{Arch, Text, "amd64, arm64 and so on", []string{"architecture", "cpu_arch"}},
 		{Agent, Text, "version of the agent", []string{"agent_version", "version"}},
-		{Zone, Text, "the machine's time zone", []string{"timezone", "tz"}},
+		{Zone, Text, "the machine's time zone, such as Europe/Berlin", []string{"time_zone", "tz"}},
 		{IP, Texts, "any of its addresses", []string{"address", "addr"}},
 		{PrivateIP, Text, "the address that the machine knows", nil},
 		{PublicIP, Text, "the address that it connects from", nil},

@@ -185,7 +185,7 @@ func TestMatch(t *testing.T) {
 		"cpus=8": true, "cpus=8.0": true, "cpus in (4,8)": true, "cpus!=8": false, "cpus>8": false, "gpus<1": false, "gpus!=1": true,
 		"mem_gib>=62.5": true, "mem_gib>=64": false, "ip=192.0.2.1": true, "ip~10.*": true, "ip!=10.0.0.7": false, "feature=file": true, "feature!=gpu": true,
 		"online": true, "offline": false, "cordoned": false, "!cordoned": true, "role=web && !online": false, "role=db || online": true,
-		`zone=""`: true, "zone<b": false, "@group": false, "!!online": true,
+		`timezone=""`: true, "timezone<b": false, "zone!=b": true, "@group": false, "!!online": true,
 	} {
 		if got := target.Match(parse(t, text), n); got != want {
 			t.Errorf("%s is %v", text, got)
