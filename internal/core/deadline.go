@@ -52,7 +52,7 @@ func (v *Invocation) TTL(t *Task, now time.Time) time.Duration { return v.delive
 
 // NoWaiting is the DeliverWithin of an invocation that waits for no node: tasks of nodes that are not online are over when they would be handed over.
 // The others have the usual time.
-const NoWaiting = time.Duration(-1)
+const NoWaiting = -time.Second // stores keep microseconds
 
 // MaxDeliver is the longest DeliverWithin.
 const MaxDeliver = 90 * 24 * time.Hour

@@ -103,6 +103,9 @@ func TestNoWaiting(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"delivering": 1.0, "delivery_failed": 1.0}, made["states"]); code != http.StatusOK || made["queue_seconds"] != 0.0 || diff != "" {
 		t.Errorf("%d %v %s", code, made, diff)
 	}
+	if _, shown := call(t, url+"/"+made["id"].(string), http.MethodGet, "", key); shown["queue_seconds"] != 0.0 {
+		t.Errorf("%v", shown)
+	}
 	code, page := call(t, url+"/"+made["id"].(string)+"/tasks?state=failed", http.MethodGet, "", key)
 	if tasks := page["tasks"].([]any); code != http.StatusOK || len(tasks) != 1 || tasks[0].(map[string]any)["cause"] != "agent_offline" {
 		t.Errorf("%d %v", code, page)
