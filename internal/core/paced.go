@@ -117,9 +117,14 @@ func (s *Service) changePace(
 	released, err = s.store.PaceInvocation(ctx, id, func(v *Invocation, held func(int) (int, error)) (int, error) {
 		now = s.Now() // the transaction may have had to wait
 		var broken error
+		known := map[int]int{} // counting takes a while where there are many
 		view := &paceView{total: v.Counts.Total(), failed: v.Counts.Bad(), held: func(before int) int {
-			n, err := held(before)
-			broken = errors.Join(broken, err)
+			n, ok := known[before]
+			if !ok {
+				var err error
+				n, err = held(before)
+				broken, known[before] = errors.Join(broken, err), n
+			}
 			return n
 		}}
 		view.out = v.Counts.Open() - view.held(view.total)

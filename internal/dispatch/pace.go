@@ -10,8 +10,13 @@ import (
 	"errand/internal/core"
 )
 
-// paceEvery is how often all runs with a pace are looked at, for what another replica did and what a crash left undone.
-const paceEvery = time.Second
+const (
+	// paceEvery is how often all runs with a pace are looked at, for what another replica did and what a crash left undone.
+	paceEvery = time.Second
+	// paceShare bounds what that may cost where runs are large: one part in so many of the time.
+	paceShare   = 4
+	maxPaceRest = time.Second
+)
 
 // paceable gathers runs whose pace may move.
 type paceable struct {
@@ -47,6 +52,7 @@ func (d *Dispatcher) pace(ctx context.Context) error {
 	tick := time.NewTicker(paceEvery)
 	defer tick.Stop()
 	for all := true; ; {
+		began := d.now()
 		if all {
 			if err := d.svc.AdvancePaces(ctx); err != nil && ctx.Err() == nil {
 				d.log.Error("advance runs", "error", err)
@@ -56,6 +62,13 @@ func (d *Dispatcher) pace(ctx context.Context) error {
 			if err := d.svc.AdvancePace(ctx, id); err != nil && ctx.Err() == nil {
 				d.log.Error("advance run", "invocation", id, "error", err)
 			}
+		}
+		rest := time.NewTimer(max(0, min(paceShare*d.now().Sub(began), maxPaceRest)))
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return nil
+		case <-rest.C:
 		}
 		select {
 		case <-ctx.Done():

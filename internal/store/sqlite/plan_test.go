@@ -239,6 +239,14 @@ func TestPlans(t *testing.T) {
 			uses: []string{"COVERING INDEX tasks_bad (invocation=? AND state=? AND idx>?)"},
 		},
 		{
+			name: "held tasks of one invocation", query: text(countHeld, 1, 9),
+			uses: []string{"COVERING INDEX tasks_held (invocation=? AND idx<?)"},
+		},
+		{
+			name: "the first of them", query: text(firstHeld, 1, 9),
+			uses: []string{"COVERING INDEX tasks_held (invocation=?)"},
+		},
+		{
 			name:  "tasks of one invocation on nodes",
 			query: func() (string, []any) { return inside(core.TaskFilter{Nodes: []core.NodeKey{1, 2}}) },
 			uses:  []string{"tasks_node (part=? AND node=? AND invocation=? AND idx>?)"}, sorts: true,
