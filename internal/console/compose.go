@@ -227,7 +227,9 @@ func (c *Console) previewOf(r *request, o *order) previewView {
 			v.Params = append(v.Params, name)
 		}
 	}
-	v.Same = o.equivalents(baseURL(r), names)
+	if o.Target != "" && strings.TrimSpace(o.Script) != "" {
+		v.Same = o.equivalents(baseURL(r), names)
+	}
 	return v
 }
 

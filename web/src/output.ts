@@ -32,6 +32,7 @@ function start(section: HTMLElement): void {
 
   if (total === 0 && complete) return; // the page says so already
   viewer.classList.add("live");
+  if (complete && total < 40) viewer.style.height = total * height + 28 + "px"; // no emptier than it has to be
 
   // scale is how many lines a pixel of the scroll bar stands for.
   const whole = () => Math.min(total * height + viewer.clientHeight, tallest);
