@@ -114,6 +114,7 @@ type answer struct {
 	nav      string // which entry of the menu the page belongs to
 	title    string // in the reader's language
 	data     any
+	follow   string // what the page waits for, as the query of the stream; empty for a page that stays as it is
 	redirect string // instead of a page
 	write    func(w http.ResponseWriter) error
 	status   int // 200 if left out

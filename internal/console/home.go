@@ -70,7 +70,7 @@ func (c *Console) home(r *request) (answer, error) {
 			v.Lost = append(v.Lost, c.nodeRow(&gone[i]))
 		}
 	}
-	return answer{view: "home", nav: "home", title: r.t.text("home.title"), data: v}, nil
+	return answer{view: "home", nav: "home", title: r.t.text("home.title"), data: v, follow: "types=invocation,task,node"}, nil
 }
 
 // activity counts the runs of the last 24 hours by the hour.

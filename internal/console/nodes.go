@@ -51,7 +51,7 @@ func (c *Console) nodes(r *request) (answer, error) {
 	if v.Online, err = c.count(r, true); err != nil {
 		return answer{}, err
 	}
-	return answer{view: "nodes", nav: "nodes", title: r.t.text("nodes.title"), data: v}, nil
+	return answer{view: "nodes", nav: "nodes", title: r.t.text("nodes.title"), data: v, follow: "types=node"}, nil
 }
 
 // count is how many nodes are online, or how many there are.

@@ -121,7 +121,7 @@ func (c *Console) output(r *request) (answer, error) {
 		}
 		v.Matches, v.Found = showLines(found.Matches), found.Total
 	}
-	return answer{view: "output", nav: "runs", title: v.Node, data: v}, nil
+	return answer{view: "output", nav: "runs", title: v.Node, data: v, follow: "types=task,output&task=" + id.String()}, nil
 }
 
 // linesOf are lines for the browser's program.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -153,6 +154,11 @@ func TestPages(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			body := r.page(path)
 			has(t, body, append(want, "<main", `lang="en"`)...)
+			_, rest, _ := strings.Cut(body, `id="messages">`)
+			var texts map[string]string
+			if err := json.NewDecoder(strings.NewReader(rest)).Decode(&texts); err != nil || texts["time.now"] == "" {
+				t.Errorf("messages for the browser's programs: %v", err)
+			}
 			if strings.Contains(body, "<b>bold</b>") {
 				t.Error("what was run is not escaped")
 			}

@@ -41,6 +41,7 @@ func (c *Console) routes() []route {
 		do("runs/{id}/pause", c.act("paused", c.pauseRun)),
 		do("runs/{id}/resume", c.act("resumed", c.resumeRun)),
 		do("runs/{id}/abort", c.act("aborted", c.abortRun)),
+		do("runs/{id}/retry", c.retryRun),
 		page("tasks/{id}", c.output),
 		page("tasks/{id}/lines", c.linesOf),
 		page("tasks/{id}/search", c.searchOf),
@@ -48,6 +49,7 @@ func (c *Console) routes() []route {
 		page("nodes", c.nodes),
 		page("nodes/{id}", c.node),
 		page("palette", c.palette),
+		page("stream", c.stream),
 		page("system", c.system),
 	}
 }

@@ -32,7 +32,7 @@ type runView struct {
 	Pace     *paceView
 
 	Target, Reason, RetryOf string
-	Retriable               bool // some nodes have not succeeded and nothing is open
+	Retriable               bool // there is something to repeat
 }
 
 type scriptView struct {
@@ -77,7 +77,7 @@ func (c *Console) run(r *request) (answer, error) {
 	if !slices.Contains(runTabs, m.Tab) {
 		m.Tab = runTabs[0]
 	}
-	m.Pace, m.Target, m.Reason = pace(&v), v.Selection.Expr, v.Reason
+	m.Pace, m.Target, m.Reason, m.Retriable = pace(&v), v.Selection.Expr, v.Reason, retriable(&v)
 	if v.RetryOf != 0 {
 		m.RetryOf = v.RetryOf.String()
 	}
@@ -105,7 +105,7 @@ func (c *Console) run(r *request) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return answer{view: "run", nav: "runs", title: m.Name, data: m}, nil
+	return answer{view: "run", nav: "runs", title: m.Name, data: m, follow: "types=invocation,task&invocation=" + m.ID}, nil
 }
 
 // failedStates are those that somebody has to look at.
@@ -319,4 +319,57 @@ func (c *Console) resumeRun(r *request, id core.ID) error {
 func (c *Console) abortRun(r *request, id core.ID) error {
 	_, err := c.Service.AbortRun(r.Context(), r.caller, id)
 	return err
+}
+
+// retryRun repeats a run where it did not come to what was asked, or on the nodes of one of its groups.
+func (c *Console) retryRun(r *request) (answer, error) {
+	v, err := c.invocation(r)
+	if err != nil {
+		return answer{}, err
+	}
+	var spec core.RetrySpec
+	if text := r.PostFormValue("group"); text != "" {
+		if spec.Nodes, err = c.nodesOf(r, v.ID, text); err != nil {
+			return answer{}, err
+		}
+	}
+	again, err := c.Service.Retry(r.Context(), r.caller, v.ID, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{redirect: root + "runs/" + again.ID.String() + "?done=retried"}, nil
+}
+
+// nodesOf are the ids of all nodes in a group.
+func (c *Console) nodesOf(r *request, id core.ID, group string) ([]string, error) {
+	key, ok := core.ParseGroupKey(group)
+	if !ok {
+		return nil, &core.Error{Code: core.CodeNotFound, Detail: group}
+	}
+	var nodes []string
+	for p := (core.PageSpec{Limit: mostCells}); ; {
+		list, info, err := c.Service.GroupTasks(r.Context(), r.caller, id, key, p)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			nodes = append(nodes, list[i].Target.ID)
+		}
+		if p.Token = info.Next; p.Token == "" {
+			return nodes, nil
+		}
+	}
+}
+
+// retriable reports whether there is something to repeat.
+func retriable(v *core.Invocation) bool {
+	if v.Kind != core.KindOnce {
+		return false
+	}
+	for s, n := range v.Counts {
+		if n > 0 && (core.State(s).Bad() || core.State(s) == core.Cancelled) {
+			return true
+		}
+	}
+	return false
 }

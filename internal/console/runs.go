@@ -22,6 +22,7 @@ type runRow struct {
 	Origin    string
 	Tasks     int
 	Open      int
+	Done      int
 	Bar       []segment
 	Tallies   []tally
 	CreatedAt time.Time
@@ -47,6 +48,8 @@ type runsView struct {
 	Runs    []runRow
 	Next    string
 	Newest  string // the first row's id, by which the page sees that there are newer ones
+	New     int    // how many there are
+	Problem string // with the query
 	Filters []string
 }
 
@@ -55,31 +58,84 @@ var shownKinds = []core.InvocationKind{core.KindOnce, core.KindStanding, core.Ki
 
 func (c *Console) runs(r *request) (answer, error) {
 	q := r.URL.Query()
-	v := runsView{Query: strings.TrimSpace(q.Get("q")), State: q.Get("state"), Filters: []string{"all", "open"}}
+	v := runsView{Query: strings.TrimSpace(q.Get("q")), State: q.Get("state"), Filters: []string{"all", "open", "failed", "mine"}}
 	if !slices.Contains(v.Filters, v.State) {
 		v.State = "all"
 	}
-	f := core.InvocationFilter{Kinds: shownKinds, Open: v.State == "open"}
-	if v.Query != "" {
-		f.CommandName = v.Query
+	f := core.InvocationFilter{Kinds: shownKinds}
+	switch v.State {
+	case "open":
+		f.Open = true
+	case "failed":
+		f.Keep = func(v *core.Invocation) bool { return v.Counts.Open() == 0 && v.Counts.Of(failedStates...) > 0 }
+	case "mine":
+		f.Principal = r.caller.Principal
 	}
-	rows, info, err := c.Service.Invocations(r.Context(), r.caller, f, core.PageSpec{Limit: pageSize, Token: q.Get("cursor")})
+	var err error
+	if v.Problem, err = c.query(r, v.Query, &f); err != nil {
+		return answer{}, err
+	}
+	spec := core.PageSpec{Limit: pageSize, Token: q.Get("cursor")}
+	// What is newer than the page stays out of it, and is only counted: rows do not move under the reader's eyes.
+	since, patch := core.ParseID(q.Get("newest"))
+	if patch {
+		spec.Limit += mostNew
+	}
+	rows, info, err := c.Service.Invocations(r.Context(), r.caller, f, spec)
 	if err != nil {
 		return answer{}, err
+	}
+	if patch {
+		v.New = slices.IndexFunc(rows, func(v core.Invocation) bool { return v.ID <= since })
+		if v.New < 0 {
+			v.New = len(rows)
+		}
+		rows = rows[v.New:min(v.New+pageSize, len(rows))]
 	}
 	for i := range rows {
 		v.Runs = append(v.Runs, c.row(&rows[i]))
 	}
 	v.Next = info.Next
-	if len(v.Runs) > 0 && q.Get("cursor") == "" {
+	if len(v.Runs) > 0 && spec.Token == "" {
 		v.Newest = v.Runs[0].ID
 	}
-	return answer{view: "runs", nav: "runs", title: r.t.text("runs.title"), data: v}, nil
+	a := answer{view: "runs", nav: "runs", title: r.t.text("runs.title"), data: v, follow: "types=invocation,task"}
+	if v.Problem != "" {
+		a.status = statusOf(core.CodeInvalid)
+	}
+	return a, nil
+}
+
+// mostNew is how many new runs are counted; more are as many.
+const mostNew = 100
+
+// query reads the words of a filter: by:NAME, node:ID, origin:DIALECT, and a name. It returns what is wrong with it.
+func (c *Console) query(r *request, text string, f *core.InvocationFilter) (problem string, err error) {
+	var name []string
+	for word := range strings.FieldsSeq(text) {
+		field, value, ok := strings.Cut(word, ":")
+		switch {
+		case !ok:
+			name = append(name, word)
+		case field == "by":
+			f.Principal = value
+		case field == "origin":
+			f.Origin = core.Origin(value)
+		case field == "node":
+			if f.Nodes, err = c.Service.NodeKeys(r.Context(), r.caller, []string{value}); err != nil {
+				return "", err
+			}
+		default:
+			return r.t.text("runs.filter.unknown", field), nil
+		}
+	}
+	f.CommandName = strings.Join(name, " ")
+	return "", nil
 }
 
 func (c *Console) row(v *core.Invocation) runRow {
 	row := runRow{
-		ID: v.ID.String(), State: runState(v), Name: runName(v), By: v.Principal, Origin: string(v.Origin), Tasks: v.Counts.Total(), Open: v.Counts.Open(),
+		ID: v.ID.String(), State: runState(v), Name: runName(v), By: v.Principal, Origin: string(v.Origin), Tasks: v.Counts.Total(), Open: v.Counts.Open(), Done: v.Counts.Total() - v.Counts.Open(),
 		Bar: bar(&v.Counts), Tallies: tallies(&v.Counts), CreatedAt: v.CreatedAt, Took: c.took(v),
 	}
 	return row

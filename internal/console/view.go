@@ -23,7 +23,7 @@ var templates embed.FS
 type views struct {
 	words *catalogue
 	pages map[string]*template.Template
-	js    string // messages for the browser's programs, as JSON
+	js    template.JS // messages for the browser's programs, as JSON
 }
 
 // shared are the files that every page is made with.
@@ -42,7 +42,7 @@ func (c *Console) parse(lang string) (*views, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &views{words: words, pages: map[string]*template.Template{}, js: string(js)}
+	v := &views{words: words, pages: map[string]*template.Template{}, js: template.JS(js)} //nolint:gosec // texts of our own, encoded as JSON
 	files, err := templates.ReadDir("templates")
 	if err != nil {
 		return nil, err
@@ -112,10 +112,11 @@ func withQuery(address, name, value string) string {
 // page is what the layout shows around a view's own data.
 type page struct {
 	Lang, Theme, Nav, Title string
-	User, Account           string // empty for whoever is not signed in
-	Here                    string // the page's own address, without part
-	Done                    string // what was just done, a key below "done."
-	Messages                string // for the browser's programs
+	User, Account           string      // empty for whoever is not signed in
+	Here                    string      // the page's own address, without part
+	Done                    string      // what was just done, a key below "done."
+	Messages                template.JS // for the browser's programs
+	Stream                  string      // where the page hears that something has changed; empty if it stays as it is
 	Languages, Themes       []string
 	Data                    any
 }
@@ -132,6 +133,9 @@ func (c *Console) render(w http.ResponseWriter, r *request, a answer) error {
 	}
 	if r.caller.Account != 0 {
 		p.Account = r.caller.Account.String()
+	}
+	if a.follow != "" {
+		p.Stream = root + "stream?" + a.follow
 	}
 	if done := "done." + r.URL.Query().Get("done"); v.words.texts[done] != "" {
 		p.Done = done

@@ -43,6 +43,6 @@ type Results interface {
 	MissingResults(ctx context.Context, id ID, most int) ([]TaskID, error)
 	// PutResults stores results for those of their tasks that exist and have ended.
 	PutResults(ctx context.Context, list []Result) error
-	// NodeNames returns the names of nodes, removed ones included; the id of a node that has none.
+	// NodeNames returns the labels of nodes, removed ones included.
 	NodeNames(ctx context.Context, keys []NodeKey) (map[NodeKey]string, error)
 }

@@ -119,19 +119,33 @@ func (b *browser) visit(path string) {
 // see waits until a text can be read in an element.
 func (b *browser) see(selector, text string) {
 	b.tb.Helper()
-	b.until(fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => e.checkVisibility() && (e.innerText + " " + (e.value ?? "")).includes(%q))`, selector, text))
+	b.until(fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => e.checkVisibility() && (e.innerText + " " + (e.value ?? "")).replace(/\s+/g, " ").includes(%q))`, selector, text))
 }
 
-// until waits until an expression is true in the page.
+// until waits until an expression is true in the page, or in the one that follows it.
 func (b *browser) until(expression string) {
 	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
-	if err != nil {
-		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-		b.shot("failed")
-		b.tb.Fatalf("%v: %s never came; the page says:\n%s", err, expression, text)
+	tick := time.NewTicker(30 * time.Millisecond)
+	defer tick.Stop()
+	var last error
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		switch {
+		case err == nil && ok:
+			return
+		case err != nil && ctx.Err() == nil:
+			last = err // between two pages there is none to ask
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.querySelector("main")?.innerText`))
+			b.shot("failed")
+			b.quiet()
+			b.tb.Fatalf("%s never came (%v); the page says:\n%s", expression, last, text)
+		}
 	}
 }
 

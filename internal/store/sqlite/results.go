@@ -15,7 +15,7 @@ const (
 		WHERE r.invocation = ? ORDER BY r.idx`
 	missingResults = `SELECT t.idx FROM tasks t WHERE t.invocation = ?1 AND t.state >= ?2
 		AND NOT EXISTS (SELECT 1 FROM results r WHERE r.invocation = ?1 AND r.idx = t.idx) ORDER BY t.idx LIMIT ?3`
-	nodeNames = `SELECT n.key, iif(n.name = '', n.id, n.name) FROM json_each(?) k CROSS JOIN nodes n ON n.key = k.value`
+	nodeNames = `SELECT n.key, iif(n.generated AND n.name <> '', n.name, n.id) FROM json_each(?) k CROSS JOIN nodes n ON n.key = k.value`
 )
 
 // result writes the result of a task that has one.
