@@ -19,7 +19,7 @@ const (
 	// Pauses before a stream that broke is asked for again grow from firstPause to longestPause.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
-	// maxStreamLine is the longest line of a stream, in bytes: 64 KiB of output, as text in JSON or in base64.
+	// maxStreamLine is the longest line of a stream, in bytes: 32 KiB of output, as text in JSON or in base64.
 	maxStreamLine = 1 << 20
 )
 

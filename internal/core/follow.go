@@ -28,7 +28,7 @@ const (
 	// pageOfEvents is how many events somebody who catches up looks at together.
 	pageOfEvents = 500
 	// outputPiece is the output in one item, in bytes.
-	outputPiece = 64 << 10
+	outputPiece = 32 << 10
 	// leeway is how far the times of events may be out of order.
 	leeway = time.Minute
 )
