@@ -21,7 +21,13 @@ type tx struct {
 	moving map[core.ID]*progress // by the operation under way
 
 	owners map[core.ID]core.AccountID // of some invocations
-	noted  bool                       // an event was written since the last commit
+	event  eventNumber
+}
+
+// eventNumber is the number that was given to an event last: by the operation under way, by those before it, and as the database has it.
+type eventNumber struct {
+	known              bool
+	last, kept, stored int64
 }
 
 // progress is what moves in an invocation's row while its tasks change.
@@ -74,16 +80,20 @@ func (t *tx) progress(id core.ID) (*progress, error) {
 func (t *tx) keep() {
 	maps.Copy(t.moved, t.moving)
 	clear(t.moving)
+	t.event.kept = t.event.last
 }
 
-func (t *tx) drop() { clear(t.moving) }
+func (t *tx) drop() {
+	clear(t.moving)
+	t.event.last = t.event.kept
+}
 
 // forget drops everything that was held back.
 func (t *tx) forget() {
 	clear(t.moving)
 	clear(t.moved)
 	clear(t.owners) // they may have been read in the transaction that is gone
-	t.noted = false
+	t.event = eventNumber{}
 }
 
 // flush writes what was held back.

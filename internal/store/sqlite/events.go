@@ -12,9 +12,9 @@ import (
 const (
 	subscriptionColumns = `id, account, name, url, sealed, old_sealed, old_until, types, commands, batch, enabled, created_at, updated_at,
 		cursor, delivered_at, failing_since, tries, next_try, last_error, claimed_until, dead`
-	insertEvent = `INSERT INTO events (account, at, kind, invocation, of_kind, command, started_at, ended_at, counts,
+	insertEvent = `INSERT INTO events (seq, account, at, kind, invocation, of_kind, command, started_at, ended_at, counts,
 			idx, node, state, cause, flags, exit_code, signal, out_from, out_to)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	eventColumns = `e.seq, e.account, e.at, e.kind, e.invocation, e.of_kind, e.command, e.started_at, e.ended_at, e.counts,
 		e.idx, e.node, e.state, e.cause, e.flags, e.exit_code, e.signal, e.out_from, e.out_to,
 		ifnull(v.name, ''), ifnull(v.schedule, 0), v.due, ifnull(n.id, ''), ifnull(n.name, '')`
@@ -25,7 +25,7 @@ const (
 			AND (s.again > 0 OR EXISTS (SELECT 1 FROM events e INDEXED BY events_told
 				WHERE e.account = s.account AND e.kind <> 5 AND e.seq > s.cursor))
 		ORDER BY s.claimed_until, s.id LIMIT ?2`
-	newestEvent  = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+	newestEvent  = "SELECT last FROM event_numbers"
 	deleteEvents = "DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?) AND at < ?"
 )
 
@@ -172,6 +172,27 @@ func (t *tx) owner(id core.ID) (account core.AccountID, err error) {
 	return account, err
 }
 
+// lastEvent is the number that was given to an event last.
+func (t *tx) lastEvent() (int64, error) {
+	if t.event.known {
+		return t.event.last, nil
+	}
+	last, err := newest(t.conn)
+	if err == nil {
+		t.event = eventNumber{known: true, last: last, kept: last, stored: last}
+	}
+	return last, err
+}
+
+// nextEvent gives the next number.
+func (t *tx) nextEvent() (int64, error) {
+	if _, err := t.lastEvent(); err != nil {
+		return 0, err
+	}
+	t.event.last++
+	return t.event.last, nil
+}
+
 // noteNode notes a change of a node.
 func (t *tx) noteNode(account core.AccountID, note core.NodeNote) error {
 	return t.note(&core.StateEvent{Account: account, At: note.At, Kind: core.EventNode, Node: note.Node, Change: note.Change})
@@ -186,7 +207,12 @@ func (t *tx) note(e *core.StateEvent) error {
 	if e.Late {
 		flags |= flagLate
 	}
+	seq, err := t.nextEvent()
+	if err != nil {
+		return err
+	}
 	b := binder{Stmt: t.insertEvent}
+	b.int(seq)
 	b.int(int64(e.Account))
 	if e.At.IsZero() {
 		b.int(0)
@@ -219,7 +245,6 @@ func (t *tx) note(e *core.StateEvent) error {
 		b.BindNull(b.next())
 		b.BindNull(b.next())
 	}
-	t.noted = true
 	return step(t.insertEvent)
 }
 
@@ -235,7 +260,7 @@ func (s *Store) InsertSubscription(ctx context.Context, sub *core.Subscription, 
 			err = check(have)
 		}
 		if err == nil {
-			sub.Cursor, err = newest(t.conn)
+			sub.Cursor, err = t.lastEvent()
 		}
 		if err != nil {
 			return err

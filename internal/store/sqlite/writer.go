@@ -125,8 +125,8 @@ func (w *writer) transact(first *operation) {
 	if err == nil {
 		err = w.commit()
 	}
-	if err == nil && w.tx.noted {
-		w.tx.noted = false
+	if e := &w.tx.event; err == nil && e.last > e.stored {
+		e.stored = e.last
 		w.news.tell()
 	}
 	if err != nil {
@@ -217,6 +217,11 @@ func (w *writer) call(op *operation) (err error) {
 func (w *writer) commit() error {
 	if err := w.tx.flush(); err != nil {
 		return err
+	}
+	if e := &w.tx.event; e.last > e.stored {
+		if err := exec(w.conn, "UPDATE event_numbers SET last = ?", e.last); err != nil {
+			return err
+		}
 	}
 	return exec(w.conn, "COMMIT")
 }
