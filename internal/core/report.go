@@ -70,12 +70,12 @@ const inlineOutput = 32 << 10
 // What is kept of one task's output. A node keeps 64 MiB itself, which it sends in pieces of up to 256 KiB, so that one that means well stays far
 // below; what a node sends beyond is taken and dropped.
 const (
-	maxKept     = 256 << 20
+	usualKept   = 256 << 20
 	maxSegments = 8192
 )
 
-// over reports whether no more output of the task is kept.
-func (o *Output) over() bool { return len(o.Segments) >= maxSegments || o.kept() >= maxKept }
+// over reports whether no more output of the task is kept, of which so many bytes may be.
+func (o *Output) over(keep uint64) bool { return len(o.Segments) >= maxSegments || o.kept() >= keep }
 
 func (o *Output) kept() (n uint64) {
 	for i := range o.Segments {
@@ -115,7 +115,7 @@ func (s *Service) Report(ctx context.Context, reports []Report) ([]Answer, error
 	now := s.Now()
 	outcomes := make(map[TaskID]*outcome, len(ids))
 	err = s.store.ChangeTasks(ctx, ids, func(t *Task) bool {
-		o := &outcome{known: true, owner: t.Node}
+		o := &outcome{known: true, owner: t.Node, keep: s.keepOutput}
 		outcomes[t.ID] = o
 		changed := false
 		for _, r := range said[claim{t.ID, t.Node}] {
@@ -180,6 +180,7 @@ func unknownTask(reports []*Report) *outcome {
 type outcome struct {
 	known  bool
 	owner  NodeKey // whose task it is
+	keep   uint64  // bytes of its output that are kept at most
 	answer bool
 	final  bool
 	stop   bool
@@ -224,7 +225,7 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		return t.start(r.At, now)
 	case ReportOutput:
 		changed = t.start(time.Time{}, now)
-		if t.Output.over() {
+		if t.Output.over(o.keep) {
 			o.answer, o.have = true, max(t.Output.Have(), r.Chunk.End())
 			return changed
 		}
@@ -240,7 +241,7 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 		o.answer, o.have = true, t.Output.Have()
 		return changed || taken
 	case ReportEnded:
-		if t.Output.over() {
+		if t.Output.over(o.keep) {
 			r.Chunk = Chunk{}
 		}
 		taken, full := t.take(r.Chunk, stored)
@@ -252,7 +253,7 @@ func (o *outcome) apply(t *Task, r *Report, now time.Time, stored *segments) (ch
 			t.began(now)
 		}
 		o.answer, o.have = true, t.Output.Have()
-		if r.End > o.have && !t.Output.over() {
+		if r.End > o.have && !t.Output.over(o.keep) {
 			return taken // the rest of the output has to come first
 		}
 		o.final = true
@@ -375,7 +376,7 @@ func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now t
 		}
 		var o outcome
 		err = s.store.ChangeTasks(ctx, []TaskID{id}, func(t *Task) bool {
-			o = outcome{known: true, owner: t.Node}
+			o = outcome{known: true, owner: t.Node, keep: s.keepOutput}
 			changed := o.apply(t, r, now, stored)
 			o.after = *t
 			return changed
@@ -402,7 +403,7 @@ func (s *Service) spill(ctx context.Context, id TaskID, reports []*Report, now t
 // storeSegments puts what the row holds and the new part of c into the blob store, if c is new and together they are too long for the row.
 func (s *Service) storeSegments(ctx context.Context, id TaskID, c Chunk) (*segments, error) {
 	rows, _, err := s.store.ListTasks(ctx, TaskFilter{IDs: []TaskID{id}, Output: true}, Page{Limit: 1})
-	if err != nil || len(rows) == 0 || rows[0].Output.over() {
+	if err != nil || len(rows) == 0 || rows[0].Output.over(s.keepOutput) {
 		return nil, err
 	}
 	recent, have := rows[0].Output.Recent, rows[0].Output.Have()

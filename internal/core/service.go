@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,6 +28,8 @@ type Config struct {
 	PageKey []byte
 	// KeyAge is how old the key of a node may become before the node has to replace it; zero is for any age.
 	KeyAge time.Duration
+	// KeepOutput is how many bytes of one task's output are kept at most; 256 MiB if it is zero. Agents of our own send 64 MiB.
+	KeepOutput uint64
 	// Terminals is what sessions may ask for.
 	Terminals TerminalTerms
 }
@@ -45,10 +48,11 @@ type Service struct {
 	pages  pager
 	keyAge time.Duration
 
-	protocol uint64
-	watch    watchers[TaskID]
-	awaited  watchers[ID]
-	searches chan struct{} // who searches in an output
+	protocol   uint64
+	watch      watchers[TaskID]
+	awaited    watchers[ID]
+	searches   chan struct{} // who searches in an output
+	keepOutput uint64
 
 	transfers TransferLimits
 	terminals TerminalTerms
@@ -75,7 +79,7 @@ func NewService(c Config) *Service {
 	s := &Service{
 		store: sealedStore{c.Store, c.Sealer}, blobs: c.Blobs, sealer: c.Sealer, ids: c.IDs, now: c.Now, log: c.Log, feed: c.Feed, post: c.Post, depot: c.ObjectStore,
 		transfers: c.Transfers.withDefaults(), terminals: c.Terminals.withDefaults(), progress: map[TaskID]Progress{}, paced: map[ID]ID{},
-		searches: make(chan struct{}, maxSearches),
+		searches: make(chan struct{}, maxSearches), keepOutput: cmp.Or(c.KeepOutput, usualKept),
 		protocol: c.Protocol, keyAge: c.KeyAge, pages: pager{key: c.PageKey}, seen: map[NodeKey]time.Time{}, live: map[NodeKey]time.Time{}, linked: map[NodeKey]bool{},
 		clones:   map[NodeKey]*clones{},
 		keysUsed: map[string]time.Time{}, documents: map[string]policy.Document{}, quotas: map[AccountID]cachedQuotas{},
