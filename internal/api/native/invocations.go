@@ -85,13 +85,18 @@ func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *crea
 // style is how parameters are written: as every vendor does, and with Tencent's mark for secret ones, so that stored commands of all run.
 var style = core.ParamStyle{Required: true, Hidden: "tat-hidden:"}
 
+// runLimits are what a run may be. There is none on the number of its targets.
+func runLimits() core.Limits {
+	return core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, Name: 128, User: 255, WorkDir: 4096, Launcher: 1024, Dense: true}
+}
+
 func (req *createInvocation) spec() (spec core.RunSpec, err error) {
 	spec = core.RunSpec{
 		Origin: core.OriginNative, Reason: req.Reason, Targets: api.NodeIDs(req.Targets), KillTree: true, Params: req.Params, Style: style,
 		Secrets: req.Secrets, Login: req.Login, Power: req.PowerActions, Resources: req.Resources.neutral(),
 		ContainerID: req.ContainerID, ContainerName: req.ContainerName,
 		Repeat: core.RepeatMode(req.Repeat), Frequency: req.Frequency,
-		Limits: core.Limits{DefaultTimeout: time.Minute, MinTimeout: time.Second, Name: 128, User: 255, WorkDir: 4096, Launcher: 1024, Dense: true},
+		Limits: runLimits(),
 	}
 	if req.Repeat == "" && req.Frequency != "" {
 		spec.Repeat = core.Period

@@ -40,7 +40,13 @@ type repeat struct {
 	Mode      string `json:"repeat"` // period, next_reboot or each_reboot
 	Frequency string `json:"frequency,omitempty"`
 	policy
+	Next []time.Time `json:"next,omitempty"` // the next moments of one that was asked for alone
+	// Local says that each node goes by its own zone; Next is then for one whose zone is UTC.
+	Local bool `json:"local_zone,omitempty"`
 }
+
+// nextDue is how many moments of an invocation are shown.
+const nextDue = 5
 
 func showRepeat(v *core.Invocation) *repeat {
 	return &repeat{

@@ -21,7 +21,13 @@ func TestRepeating(t *testing.T) {
 	url := serve(t, s).URL + "/api/v1/invocations"
 	code, made := call(t, url, http.MethodPost, `{"content":"true","targets":["n"],"frequency":"rate(60s)","timeout_seconds":3600,
 		"overlap":"queue","missed":"catch-up:5","jitter_seconds":30}`, key)
-	want := map[string]any{"repeat": "period", "frequency": "rate(60s)", "overlap": "queue", "missed": "catch-up:5", "jitter_seconds": 30.0}
+	var due []any
+	for i := range 5 {
+		due = append(due, s.Now().Add(time.Duration(i+1)*time.Minute).Format(time.RFC3339Nano))
+	}
+	want := map[string]any{
+		"repeat": "period", "frequency": "rate(60s)", "overlap": "queue", "missed": "catch-up:5", "jitter_seconds": 30.0, "next": due,
+	}
 	if diff := cmp.Diff(want, made["schedule"]); code != http.StatusOK || diff != "" {
 		t.Fatalf("%d %v\n%s", code, made, diff)
 	}

@@ -192,6 +192,8 @@ func (d *Dialect) table() []route {
 		do("POST invocations/{id}/resume", true, d.resumeInvocation),
 		do("POST invocations/{id}/abort", true, d.abortInvocation),
 		do("POST invocations/{id}/retry", true, d.retryInvocation),
+		do("POST invocations/{id}/revise", true, d.reviseInvocation),
+		do("GET upcoming", false, d.listUpcoming),
 		do("GET nodes/{id}/backlog", false, d.getBacklog),
 		do("DELETE nodes/{id}/backlog", true, d.cancelBacklog),
 		do("GET tasks/{id}", false, d.getTask),

@@ -60,6 +60,9 @@ type Invocation struct {
 // show shows an invocation alone, with what takes more than its row.
 func (d *Dialect) show(ctx context.Context, c core.Caller, v *core.Invocation) (*Invocation, error) {
 	out := showInvocation(v)
+	if out.Repeat != nil {
+		out.Repeat.Next, out.Repeat.Local = v.NextDue(d.env.Service.Now(), nextDue)
+	}
 	retries, err := d.env.Service.RetriesOf(ctx, c, v.ID)
 	if core.ReasonDenied.Is(err) {
 		return &out, nil // who may do something with a run need not be able to see others
