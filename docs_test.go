@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"errand/internal/target"
 )
 
 // TestPathOfOneCommand checks that what docs/architecture.md names exists.
@@ -120,4 +122,18 @@ func testSources(t *testing.T) map[testName]string {
 		}
 	}
 	return there
+}
+
+// TestFactsInPage checks that docs/targets.md lists the facts that there are, with their meanings.
+func TestFactsInPage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/targets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range target.Facts() {
+		if row := "| `" + string(f.Name) + "` | " + f.About + " |\n"; !strings.Contains(string(page), row) {
+			t.Errorf("the page has no row %s", row)
+		}
+	}
 }

@@ -263,14 +263,22 @@ func (s *Service) missing(ctx context.Context, account AccountID, rows []Node, n
 
 // sortByLabel puts nodes in the order in which people count them.
 func sortByLabel(nodes []Node) {
-	labels := make(map[NodeKey]string, len(nodes))
-	for i := range nodes {
-		labels[nodes[i].Key] = nodes[i].Label()
+	type entry struct {
+		label string
+		place int
 	}
-	slices.SortFunc(nodes, func(a, b Node) int {
-		x, y := labels[a.Key], labels[b.Key]
-		return cmp.Or(nodeset.Compare(x, y), strings.Compare(x, y), cmp.Compare(a.Key, b.Key))
+	list := make([]entry, len(nodes)) // a Node is large, and sorting moves things often
+	for i := range nodes {
+		list[i] = entry{nodes[i].Label(), i}
+	}
+	slices.SortFunc(list, func(a, b entry) int {
+		return cmp.Or(nodeset.Compare(a.label, b.label), strings.Compare(a.label, b.label), cmp.Compare(nodes[a.place].Key, nodes[b.place].Key))
 	})
+	sorted := make([]Node, len(nodes))
+	for i, e := range list {
+		sorted[i] = nodes[e.place]
+	}
+	copy(nodes, sorted)
 }
 
 // pick takes a share of nodes by chance, in the order in which they come. A node's luck depends on the seed and its id alone: when other nodes

@@ -218,7 +218,8 @@ func listNodes(f *core.NodeFilter) *listing {
 // SelectNodes implements core.Nodes.
 func (s *Store) SelectNodes(ctx context.Context, f core.NodeFilter) (rows []core.Node, err error) {
 	const columns = `n.key, n.id, n.name, n.platform, n.agent, n.features, n.resource_group, n.tags, n.cordoned_at, n.cordoned_by, n.cordon_reason, s.at`
-	features := map[string][]string{} // thousands of nodes have few lists among them
+	// Thousands of nodes have few lists among them.
+	features, tags := map[string][]string{}, map[string][]core.Tag{}
 	err = s.read(ctx, func(conn *sqlite.Conn) error {
 		l := listNodes(&f)
 		return l.run(conn, l.query(columns, ""), func(r *row) error {
@@ -232,7 +233,14 @@ func (s *Store) SelectNodes(ctx context.Context, f core.NodeFilter) (rows []core
 				features[text] = list
 			}
 			n.Features = list
-			n.ResourceGroup, n.Tags = r.text(), r.tags()
+			n.ResourceGroup = r.text()
+			at := r.col
+			if n.Tags, ok = tags[r.text()]; !ok {
+				r.col = at
+				n.Tags = r.tags()
+				r.col = at
+				tags[r.text()] = n.Tags
+			}
 			n.CordonedAt, n.CordonedBy, n.CordonReason, n.LastSeen = r.time(), r.text(), r.text(), r.time()
 			rows = append(rows, n)
 			return nil

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,23 +12,83 @@ import (
 	"errand/internal/target"
 )
 
-// addFunctions teaches a connection the two comparisons of target expressions that SQL does not have, in the very words of package target.
+// addFunctions teaches a connection what target expressions need and SQL does not have, in the very words of package target. Values that are not
+// there are NULL.
 func addFunctions(conn *sqlite.Conn) error {
-	err := conn.CreateFunction("target_glob", &sqlite.FunctionImpl{
-		NArgs: 2, Deterministic: true,
-		Scalar: func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
-			return boolean(target.GlobMatch(args[0].Text(), args[1].Text())), nil
+	for name, call := range map[string]func(a, b string) sqlite.Value{
+		// target_glob(text, pattern)
+		"target_glob": func(text, pattern string) sqlite.Value { return boolean(target.GlobMatch(pattern, text)) },
+		// target_compare(text, other): what is empty has no place in any order
+		"target_compare": func(text, other string) sqlite.Value {
+			if text == "" {
+				return sqlite.Value{}
+			}
+			return sqlite.IntegerValue(int64(nodeset.Compare(text, other)))
 		},
-	})
-	if err != nil {
-		return err
+		// target_tag(tags, key): a third of what json_each takes
+		"target_tag": func(tags, key string) sqlite.Value {
+			if value, ok := tagValue(tags, key); ok {
+				return sqlite.TextValue(value)
+			}
+			return sqlite.Value{}
+		},
+	} {
+		err := conn.CreateFunction(name, &sqlite.FunctionImpl{
+			NArgs: 2, Deterministic: true,
+			Scalar: func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+				if args[0].Type() == sqlite.TypeNull {
+					return sqlite.Value{}, nil
+				}
+				return call(args[0].Text(), args[1].Text()), nil
+			},
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return conn.CreateFunction("target_compare", &sqlite.FunctionImpl{
-		NArgs: 2, Deterministic: true,
-		Scalar: func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
-			return sqlite.IntegerValue(int64(nodeset.Compare(args[0].Text(), args[1].Text()))), nil
-		},
-	})
+	return nil
+}
+
+// tagValue finds the value of a tag in tags as a column holds them: [["key","value"],...].
+func tagValue(tags, key string) (string, bool) {
+	for {
+		var have, value string
+		var ok bool
+		if have, tags, ok = nextText(tags); !ok {
+			return "", false
+		}
+		if value, tags, ok = nextText(tags); !ok || have == key {
+			return value, ok
+		}
+	}
+}
+
+// nextText takes the next text out of JSON that has nothing but texts and arrays.
+func nextText(list string) (text, rest string, ok bool) {
+	begin := strings.IndexByte(list, '"')
+	if begin < 0 {
+		return "", "", false
+	}
+	escaped := false
+	for i := begin + 1; i < len(list); i++ {
+		switch list[i] {
+		case '\\':
+			escaped = true
+			i++
+		case '"':
+			if text = list[begin+1 : i]; escaped {
+				text, ok = unescape(list[begin : i+1])
+				return text, list[i+1:], ok
+			}
+			return text, list[i+1:], true
+		}
+	}
+	return "", "", false
+}
+
+func unescape(quoted string) (text string, ok bool) {
+	err := json.Unmarshal([]byte(quoted), &text)
+	return text, err == nil
 }
 
 func boolean(b bool) sqlite.Value {
@@ -61,12 +122,12 @@ func (c *condition) of(e target.Expr) string {
 		return "(n.id IN (SELECT value FROM json_each(?)) OR n.name IN (SELECT value FROM json_each(?)))"
 	case target.Glob:
 		c.args = append(c.args, e.Pattern, e.Pattern)
-		return "(target_glob(?, n.id) OR target_glob(?, n.name))"
+		return "(target_glob(n.id, ?) OR target_glob(n.name, ?))"
 	case target.Flag:
 		return c.flag(e)
 	case target.Has:
 		c.args = append(c.args, e.Tag)
-		return "EXISTS (SELECT 1 FROM json_each(n.tags) e WHERE e.value ->> 0 = ?)"
+		return "(target_tag(n.tags, ?) IS NOT NULL)"
 	case target.Compare:
 		return c.compare(&e)
 	case target.Not:
@@ -102,7 +163,7 @@ func (c *condition) flag(f target.Flag) string {
 func (c *condition) compare(e *target.Compare) string {
 	if e.Field.Tag != "" {
 		c.args = append(c.args, e.Field.Tag)
-		return "EXISTS (SELECT 1 FROM json_each(n.tags) e WHERE e.value ->> 0 = ? AND " + c.text("(e.value ->> 1)", e) + ")"
+		return "ifnull(" + c.text("target_tag(n.tags, ?)", e) + ", 0)"
 	}
 	column := func(name string) string { return c.text("n."+name, e) }
 	switch e.Field.Fact {
@@ -146,7 +207,7 @@ func (c *condition) compare(e *target.Compare) string {
 	return "0"
 }
 
-// text compares a text. What is empty has no place in any order.
+// text compares a text. The result is NULL where that is.
 func (c *condition) text(value string, e *target.Compare) string {
 	switch e.Op {
 	case target.Equal:
@@ -158,10 +219,10 @@ func (c *condition) text(value string, e *target.Compare) string {
 		return value + " IN (SELECT value FROM json_each(?))"
 	case target.Matches:
 		c.args = append(c.args, e.Values[0])
-		return "target_glob(?, " + value + ")"
+		return "target_glob(" + value + ", ?)"
 	case target.Less, target.LessEqual, target.More, target.MoreEqual:
 		c.args = append(c.args, e.Values[0])
-		return fmt.Sprintf("(%s <> '' AND target_compare(%s, ?) %s 0)", value, value, e.Op)
+		return fmt.Sprintf("ifnull(target_compare(%s, ?) %s 0, 0)", value, e.Op)
 	}
 	return "0"
 }
