@@ -132,10 +132,13 @@ const (
 	MaxSessionNodes    = 10
 	MaxNodeSessions    = 20  // connected at a time, on one node
 	MaxSessions        = 100 // created and not over, in an account and region
-	MaxSessionCommand  = 512 // characters
+	MaxSessionCommand  = 512 // characters; ours takes more
 	MaxSessionHost     = 128
 	MaxSessionUser     = 255
 	MaxSessionPassword = 255 // of the password's name
+
+	// MaxOwnCommand is MaxSessionCommand for the native API.
+	MaxOwnCommand = 4096
 
 	// MaxSessionSize is how many rows or columns a terminal has at most.
 	MaxSessionSize = 1<<15 - 1
@@ -211,11 +214,15 @@ func (o *SessionSpec) check() error {
 }
 
 func (o *SessionSpec) checkTexts() error {
+	commandMost := MaxSessionCommand
+	if o.Origin == OriginNative {
+		commandMost = MaxOwnCommand
+	}
 	for _, text := range []struct {
 		field, value string
 		most         int
 	}{
-		{FieldSessionCommand, o.Command, MaxSessionCommand},
+		{FieldSessionCommand, o.Command, commandMost},
 		{FieldSessionHost, o.Host, MaxSessionHost},
 		{FieldSessionPassword, o.PasswordName, MaxSessionPassword},
 	} {
