@@ -19,9 +19,9 @@ import (
 
 func serve(t *testing.T, s *scene.Scene) *httptest.Server {
 	t.Helper()
-	server := httptest.NewServer(&api.Server{
+	server := httptest.NewServer(described(t, &api.Server{
 		Dialects: []api.Dialect{native.New(s.Env())}, Now: s.Now, Log: slog.New(slog.DiscardHandler),
-	})
+	}))
 	t.Cleanup(server.Close)
 	return server
 }

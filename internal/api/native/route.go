@@ -182,6 +182,7 @@ type empty struct{}
 // table lists the actions.
 func (d *Dialect) table() []route {
 	return []route{
+		open("GET openapi.json", getOpenAPI),
 		open("GET problems", listProblems),
 		open("GET problems/{code}", getProblem),
 
