@@ -116,8 +116,9 @@ func (o *order) again(v *core.Invocation) {
 	o.Script, o.User, o.WorkDir, o.Name, o.Reason = string(v.Content), v.User, v.WorkDir, v.Name, v.Reason
 	o.Type, o.Timeout, o.Login = string(v.Type), seconds(v.Timeout), v.Login
 	if s := v.Selection; !s.IsZero() {
-		o.Target, o.Exclude, o.Pick = s.Expr, s.Exclude, s.Pick.String()
-		o.Seed = strconv.FormatUint(s.Seed, 10)
+		if o.Target, o.Exclude, o.Pick = s.Expr, s.Exclude, s.Pick.String(); o.Pick != "" {
+			o.Seed = strconv.FormatUint(s.Seed, 10)
+		}
 	}
 	o.againPaced(v.Pace)
 	var params []string
@@ -192,7 +193,7 @@ func (c *Console) preview(r *request) (answer, error) {
 }
 
 const (
-	mostSampled = 8
+	mostSampled = 5
 	mostFolded  = 400 // bytes of names
 )
 

@@ -47,7 +47,9 @@ func (c *Console) home(r *request) (answer, error) {
 	for i := range rows {
 		state := runState(&rows[i])
 		switch {
-		case (state == "failed") && now.Sub(rows[i].CreatedAt) < 24*time.Hour && len(v.Attention) < homeShown:
+		case state == "paused" && len(v.Attention) < homeShown:
+			v.Attention = append(v.Attention, c.row(&rows[i]))
+		case (state == "failed" || state == "aborted") && now.Sub(rows[i].CreatedAt) < 24*time.Hour && len(v.Attention) < homeShown:
 			v.Attention = append(v.Attention, c.row(&rows[i]))
 		case (state == "running" || state == "queued") && len(v.Running) < homeShown:
 			v.Running = append(v.Running, c.row(&rows[i]))

@@ -81,7 +81,11 @@ func (c *Console) run(r *request) (answer, error) {
 	if v.RetryOf != 0 {
 		m.RetryOf = v.RetryOf.String()
 	}
-	switch m.Tab {
+	tab := m.Tab
+	if r.part == "live-head" {
+		tab = "" // the rest is not asked for
+	}
+	switch tab {
 	case "groups":
 		if m.Groups, err = c.groups(r, v.ID); err != nil {
 			return answer{}, err

@@ -79,4 +79,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	b.quiet()
+	if os.Getenv(shotsEnv) != "" {
+		pictures(t)
+	}
 }
