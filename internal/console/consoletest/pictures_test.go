@@ -25,25 +25,28 @@ func (s signedIn) Provider() (name, address string)                             
 // fleet is an installation that looks like a real one: several hundred nodes that are not there, and what they would have said.
 type fleet struct {
 	*scene.Scene
-	t *testing.T
+	t testing.TB
 }
 
-func newFleet(t *testing.T) *fleet {
-	t.Helper()
-	f := &fleet{scene.New(t), t}
+// nodeKind is nodes that have something in common.
+type nodeKind struct {
+	role, format string
+	n            int
+	system       string
+}
+
+func newFleet(tb testing.TB, kinds ...nodeKind) *fleet {
+	tb.Helper()
+	f := &fleet{scene.New(tb), tb}
 	f.At(time.Date(2026, 11, 30, 14, 3, 0, 0, time.UTC))
-	code, secret, err := f.Service.CreateRegistration(t.Context(), f.Caller, core.RegistrationSpec{Limit: 1 << 20})
+	code, secret, err := f.Service.CreateRegistration(tb.Context(), f.Caller, core.RegistrationSpec{Limit: 1 << 20})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	for _, kind := range []struct {
-		role, format string
-		n            int
-		system       string
-	}{{"web", "web-%03d", 384, "Debian GNU/Linux 12"}, {"db", "db-%02d", 24, "Rocky Linux 9.5"}, {"gpu", "gpu-a%02d", 64, "Ubuntu 24.04"}} {
+	for _, kind := range kinds {
 		for i := range kind.n {
 			id := fmt.Sprintf(kind.format, i+1)
-			n, err := f.Service.Register(t.Context(), core.Enrolment{
+			n, err := f.Service.Register(tb.Context(), core.Enrolment{
 				Code: code.ID, Secret: secret, PublicKey: core.NewSecret(), NodeID: id,
 				Tags: []core.Tag{{Key: "role", Value: kind.role}, {Key: "env", Value: "prod"}},
 				Facts: core.Facts{
@@ -52,7 +55,7 @@ func newFleet(t *testing.T) *fleet {
 				},
 			})
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if i != 200 {
 				f.Service.Seen(n.Key, f.Now())
@@ -60,6 +63,12 @@ func newFleet(t *testing.T) *fleet {
 		}
 	}
 	return f
+}
+
+// manyNodes is a fleet of nodes that are all alike.
+func manyNodes(tb testing.TB, n int) *fleet {
+	tb.Helper()
+	return newFleet(tb, nodeKind{"web", "web-%05d", n, "Debian GNU/Linux 12"})
 }
 
 // run orders something and lets its nodes report what say makes of them; those for which say returns an empty state go on running.
@@ -105,7 +114,8 @@ func (f *fleet) run(spec core.RunSpec, say func(i int) (state core.State, exit i
 // pictures writes those of the README.
 func pictures(t *testing.T) {
 	t.Helper()
-	f := newFleet(t)
+	f := newFleet(t, nodeKind{"web", "web-%03d", 384, "Debian GNU/Linux 12"}, nodeKind{"db", "db-%02d", 24, "Rocky Linux 9.5"},
+		nodeKind{"gpu", "gpu-a%02d", 64, "Ubuntu 24.04"})
 	ok := func(text string) func(int) (core.State, int32, string, time.Duration) {
 		return func(i int) (core.State, int32, string, time.Duration) {
 			return core.Succeeded, 0, text, time.Duration(300+i%170*7) * time.Millisecond
@@ -164,7 +174,9 @@ func pictures(t *testing.T) {
 	}
 	c, err := console.New(console.Config{
 		Service: f.Service, Login: signedIn{f.Caller}, Now: f.Now, Log: slog.New(slog.DiscardHandler),
-		Status: func() console.Status { return console.Status{Connected: 471, Open: 200, Since: f.Now().Add(-50 * time.Hour)} },
+		Status: func() console.Status {
+			return console.Status{Connected: 471, Open: 200, Since: f.Now().Add(-50 * time.Hour)}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
