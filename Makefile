@@ -68,6 +68,11 @@ lint: $(GOLANGCI_LINT) ## Check style, formatting and who imports whom
 fmt: $(GOLANGCI_LINT) ## Format the code and group its imports
 	$(GOLANGCI_LINT) fmt ./...
 
+.PHONY: reference
+reference: ## Write docs/cli anew from the program
+	rm -rf docs/cli
+	go run ./cmd/errand reference markdown docs/cli
+
 ##@ At length
 
 .PHONY: fuzz

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"errand/internal/api/native"
 	"errand/internal/server"
 )
@@ -235,18 +233,6 @@ func TestKeyFromEnvironment(t *testing.T) {
 	s.json(&temporary, "key", "issue")
 	try(temporary.ID, temporary.Secret, temporary.Token, 0, "user", "list")
 	try(temporary.ID, temporary.Secret, "wrong", 4, "user", "list")
-}
-
-// TestExamples looks for an example in the help of each command that talks to a server.
-func TestExamples(t *testing.T) {
-	t.Parallel()
-	for _, group := range []*cobra.Command{newAccount(), newUser(), newKey(), newPolicy(), newQuota(), newAudit(), newNodes(), newGroups()} {
-		for _, cmd := range group.Commands() {
-			if !strings.Contains(cmd.Example, "errand "+group.Name()+" "+cmd.Name()) || cmd.Short == "" {
-				t.Errorf("errand %s %s has no example", group.Name(), cmd.Name())
-			}
-		}
-	}
 }
 
 // TestTableIsSafe keeps names from other people from moving the cursor.

@@ -69,21 +69,6 @@ func TestTryTimeout(t *testing.T) {
 	}
 }
 
-// TestHelp asks every command for help, which has to have an example.
-func TestHelp(t *testing.T) {
-	t.Parallel()
-	var visit func(*cobra.Command)
-	visit = func(c *cobra.Command) {
-		if c.Short == "" || c.Runnable() && c.Example == "" && c.Name() != "agent" && c.Name() != "help" && c.Name() != "completion" && !c.HasParent() {
-			t.Errorf("%s has no help", c.CommandPath())
-		}
-		for _, sub := range c.Commands() {
-			visit(sub)
-		}
-	}
-	visit(newRoot())
-}
-
 func TestEnvironment(t *testing.T) {
 	t.Setenv("ERRAND_LISTEN", "127.0.0.1:1")
 	t.Setenv("ERRAND_AGENT_LISTEN", "127.0.0.1:2")

@@ -51,6 +51,8 @@ func newRoot() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          rootCommand,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return fromEnvironment(cmd.Flags())
 		},
@@ -58,10 +60,13 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newAccount(), newUser(), newKey(), newNodes(), newGroups(), newPolicy(), newQuota(), newAudit(), newEvents(), newRelease(), newUpgrade())
 	root.AddCommand(newShell(), newTunnel(), newSessions())
-	root.AddCommand(newRun(), newScript(), newRuns(), newStored(), newSchedules(), newAPI(), newContext(), newServer(), newTry(), newUp(), newPush(), newFetch(), newEnroll(), newEnv(), newBench(), &cobra.Command{
+	root.AddCommand(newRun(), newScript(), newRuns(), newStored(), newSchedules(), newAPI(), newContext(), newPush(), newFetch(), newReference())
+	root.AddCommand(newServer(), newTry(), newUp(), newEnroll(), newEnv(), newBench(), &cobra.Command{
 		Use: "agent", Short: "Run the agent of one machine (errand agent --help)", DisableFlagParsing: true,
 		Run: func(*cobra.Command, []string) {}, // run handles it before cobra is asked
 	})
+	root.AddCommand(topics()...)
+	arrange(root)
 	return root
 }
 

@@ -31,11 +31,14 @@ vendors' clients, and stays until it is interrupted. What it keeps is in --data,
 				return err
 			}
 			f.Notice = io.Discard // printed below, at each start
+			if f.Data == "" {
+				f.Data = defaultData()
+			}
 			return up(cmd.Context(), &f, cmd.OutOrStdout())
 		},
 	}
 	f.add(cmd, "warn")
-	cmd.Flags().StringVar(&f.Data, "data", defaultData(), "`DIR` for everything that must survive")
+	cmd.Flags().StringVar(&f.Data, "data", "", "`DIR` for everything that must survive; left out, errand in the user's configuration folder")
 	return cmd
 }
 
