@@ -35,7 +35,6 @@ type carrier struct {
 	agent  *Agent
 	task   *task
 	spec   *protocol.Transfer
-	client *identity.Client
 	buffer []byte // of one chunk
 
 	before int64     // bytes of the files before this one
@@ -57,9 +56,7 @@ func (a *Agent) carryFiles(ctx context.Context, t *task, m *protocol.Run) {
 	defer stop()
 	a.occupied(t, stop)
 	c := &carrier{agent: a, task: t, spec: m.Spec.Transfer, buffer: make([]byte, protocol.ChunkSize)}
-	if c.client, err = a.id.NewClient(a.cfg.HTTP, a.cfg.Version); err == nil {
-		err = c.carry(working, mark)
-	}
+	err = c.carry(working, mark)
 	if err != nil && ctx.Err() != nil && !a.stopAsked(t) {
 		return
 	}
@@ -204,7 +201,7 @@ func (c *carrier) download(ctx context.Context, part *files.Part, sum hash.Hash,
 func (c *carrier) getChunk(ctx context.Context, n int64, data []byte) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	resp, err := c.client.Do(ctx, identity.Call{Method: http.MethodGet, Path: protocol.ChunkPath(c.task.id, n)})
+	resp, err := c.call(ctx, identity.Call{Method: http.MethodGet, Path: protocol.ChunkPath(c.task.id, n)})
 	if err != nil {
 		return err
 	}
@@ -311,7 +308,7 @@ func (c *carrier) reread(ctx context.Context, src *files.Source, sum hash.Hash, 
 func (c *carrier) tell(ctx context.Context, method, path string, body []byte) (int64, error) {
 	var held protocol.Held
 	err := c.insist(ctx, func(ctx context.Context) error {
-		resp, err := c.client.Do(ctx, identity.Call{Method: method, Path: path, Body: body})
+		resp, err := c.call(ctx, identity.Call{Method: method, Path: path, Body: body})
 		if err != nil {
 			return err
 		}
@@ -359,4 +356,13 @@ func (c *carrier) progress(done, total int64) {
 	c.told = now
 	m := protocol.Progress{Task: c.task.id, Done: uint64(c.before + done), Total: uint64(c.before + total)}
 	_ = c.agent.publish(m.Append(nil))
+}
+
+// call makes a call with the key that the node has now: it may be replaced while something large is under way.
+func (c *carrier) call(ctx context.Context, call identity.Call) (*http.Response, error) {
+	client, err := c.agent.present().NewClient(c.agent.cfg.HTTP, c.agent.cfg.Version)
+	if err != nil {
+		return nil, err
+	}
+	return client.Do(ctx, call)
 }

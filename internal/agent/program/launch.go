@@ -71,18 +71,25 @@ func (e Env) replaced(o *Options) int {
 
 // upgrader is the agent's way to another version.
 func (o *Options) upgrader(id identity.Identity, h *http.Client) (agent.Upgrader, error) {
-	client, err := id.NewClient(h, o.Version)
-	if err != nil {
+	if _, err := id.NewClient(h, o.Version); err != nil {
 		return nil, err
 	}
 	return upgrade.New(upgrade.Config{
-		Data: o.Data, Version: o.Version, Current: o.launched.By, Fetch: fetcher(client), Now: time.Now, Log: o.Log,
+		Data: o.Data, Version: o.Version, Current: o.launched.By, Fetch: o.fetcher(h), Now: time.Now, Log: o.Log,
 	}), nil
 }
 
-// fetcher asks the server for a part of a release.
-func fetcher(client *identity.Client) func(context.Context, string, int64) (io.ReadCloser, bool, error) {
+// fetcher asks the server for a part of a release, with the key that the node has by then.
+func (o *Options) fetcher(h *http.Client) func(context.Context, string, int64) (io.ReadCloser, bool, error) {
 	return func(ctx context.Context, path string, offset int64) (io.ReadCloser, bool, error) {
+		id, err := identity.Load(o.Data)
+		if err != nil {
+			return nil, false, err
+		}
+		client, err := id.NewClient(h, o.Version)
+		if err != nil {
+			return nil, false, err
+		}
 		resp, err := client.Do(ctx, identity.Call{
 			Method: http.MethodGet, Path: path, Query: url.Values{protocol.OffsetParam: {strconv.FormatInt(offset, 10)}},
 		})
