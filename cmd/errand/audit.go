@@ -26,7 +26,7 @@ func auditList(c *connection) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List what was done, the latest first",
 		Example: `  errand audit list --user ann --since 24h
-  errand audit list --resource node/web1 --limit 1000 -o json`,
+  errand audit list --resource node/web-1 --limit 1000 -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query := url.Values{}
@@ -59,7 +59,7 @@ func auditList(c *connection) *cobra.Command {
 	flags.StringVar(&user, "user", "", "only of this user, by `NAME`")
 	flags.StringVar(&key, "key", "", "only by this key, by `ID`")
 	flags.StringVar(&action, "action", "", "only this `ACTION`: RunCommand")
-	flags.StringVar(&resource, "resource", "", "only about this resource, `KIND/ID`: node/web1")
+	flags.StringVar(&resource, "resource", "", "only about this resource, `KIND/ID`: node/web-1")
 	flags.StringVar(&since, "since", "", "only since a `TIME`, 2026-01-02T15:04:05Z, or for a duration until now, 24h")
 	flags.IntVar(&limit, "limit", 100, "at most `N` records")
 	return cmd

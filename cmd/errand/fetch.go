@@ -38,7 +38,7 @@ func newFetch() *cobra.Command {
 		Long: `Takes regular files from the nodes, by their absolute paths, and puts them into DIR as NAME.NODE. A file that changes while its node reads it is
 an error of that node. What was moved already is not moved again, on either half of the way; --invocation goes on with the downloads of an
 earlier fetch, as long as the server keeps its results.` + transferHelp + connectHelp,
-		Example: `  errand fetch -t web-1 -t web-2 /var/log/syslog --into logs
+		Example: `  errand fetch -t web-1 -t web-2 /etc/hostname --into logs
   errand fetch --tag role=db /etc/hosts /etc/fstab --into tables -o json
   errand fetch --invocation 0b5ktarq7d2mw3vf --into logs`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, &c, args) },

@@ -137,8 +137,8 @@ func policyExplain(c *connection) *cobra.Command {
 		Use: "explain --user USER --action ACTION [--resource KIND/ID]...", Short: "Say what would become of a call, and which statement decides",
 		Long: `Decides what would become of a call, without making it, and names the statement that decides. With -o json, it says for every statement
 whether it is about the call and why. The exit code is 0 if the call would be allowed and 4 if not.`,
-		Example: `  errand policy explain --user ann --action ecs:RunCommand --resource node/web1
-  errand policy explain --user ann --action invocation.run --resource node/web1 --resource-tag env=prod --source 192.0.2.7`,
+		Example: `  errand policy explain --user ann --action ecs:RunCommand --resource node/web-1
+  errand policy explain --user ann --action invocation.run --resource node/web-1 --resource-tag env=prod --source 192.0.2.7`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if q.User == "" || q.Action == "" {
@@ -157,7 +157,7 @@ whether it is about the call and why. The exit code is 0 if the call would be al
 	flags := cmd.Flags()
 	flags.StringVar(&q.User, "user", "", "who calls, by `NAME`")
 	flags.StringVar(&q.Action, "action", "", "`ACTION` of a vendor (ecs:RunCommand) or a verb (invocation.run)")
-	flags.StringSliceVar(&q.Resources, "resource", nil, "what the call is about, `KIND/ID`: node/web1, command/*")
+	flags.StringSliceVar(&q.Resources, "resource", nil, "what the call is about, `KIND/ID`: node/web-1, command/*")
 	flags.StringVar(&q.Region, "region", "", "`REGION` of the call")
 	flags.StringVar(&q.Source, "source", "", "`ADDRESS` the call comes from")
 	flags.BoolVar(&q.Secure, "secure", false, "the call comes over TLS")

@@ -37,7 +37,7 @@ func newPush() *cobra.Command {
 absolute path on the nodes, or a folder if it ends in a slash or several files are pushed; folders that are missing are made. What was
 moved already is not moved again: nodes go on after any break, and the same command goes on with an upload that was broken off.` +
 			transferHelp + connectHelp,
-		Example: `  errand push -t web-1 -t web-2 model.bin /srv/models/
+		Example: `  errand push -t web-1 -t web-2 --overwrite model.bin /srv/models/
   errand push --tag role=db --mode 0600 --owner postgres --overwrite pg_hba.conf /etc/postgresql/pg_hba.conf
   errand push -t web-1 a.tar b.tar /srv/images/ -o json`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(2)(cmd, args)) },

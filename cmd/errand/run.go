@@ -33,7 +33,7 @@ for the shell; several are run as they are, without a shell looking at them.` + 
   errand run all --diff -- 'cat /etc/os-release | head -2'
   errand run role=web -x web-2 -o json -- hostname
   errand run all --yes --steps 1,50%,100% --max-failures 1 --probe 'true' --reason 'new kernel' -- true
-  errand run all --pick 1 --seed 7 --dry-run -- reboot
+  errand run all --pick 1 --seed 7 --dry-run -- systemctl restart nginx
   errand run web-1 --detach --queue 24h -- sleep 1`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch dash := cmd.ArgsLenAtDash(); {

@@ -519,7 +519,7 @@ func runsRetry(c *connection) *cobra.Command {
 		Use: "retry RUN [NODE]...", Short: "Run it again on the nodes on which it did not succeed",
 		Long: `Makes a new run of exactly those nodes of a run that failed, timed out, were lost or never ran, or of the nodes that are named. The new run knows which one it came
 from; it is watched as with errand run. What is still under way is not repeated.`,
-		Example: "  errand runs retry @last-failed\n  errand runs retry @last --state timed_out,lost --detach\n  errand runs retry @last web-2", Args: cobra.MinimumNArgs(1),
+		Example: "  errand runs retry @last-failed\n  errand runs retry @last --state failed,lost --detach\n  errand runs retry @last web-2", Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: c.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := w.check(c); err != nil {
