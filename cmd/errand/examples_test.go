@@ -69,7 +69,8 @@ func exampleSetup() map[string]string {
 		"errand ctx": "printf %s \"$ERRAND_ACCESS_KEY_SECRET\" > ~/.errand-lab\n", "errand ctx rm": lab, "errand ctx show": lab, "errand ctx use": lab + "errand ctx add other --data here; errand ctx use other; errand ctx use lab\n",
 		"errand enroll revoke": code, "errand enroll": code, "errand events": hook, "errand key": ann + key, "errand key create": "errand user create ci 2>/dev/null || true\n",
 		"errand key issue": "errand user create deploy --role 2>/dev/null || true\nerrand policy attach deploy ReadOnlyAccess\n",
-		"errand policy":    ann + webOnly, "errand policy detach": "errand policy attach ann OperatorAccess\n",
+		"errand groups":    "errand groups set web role=web\nerrand groups set front @web\nerrand groups set back db-1\n",
+		"errand policy":    "errand nodes uncordon web-1 >/dev/null 2>\&1 || true\n" + ann + webOnly, "errand policy detach": "errand policy attach ann OperatorAccess\n",
 		"errand sched":  greetRun,
 		"errand script": "export DB_PASSWORD=word\n", "errand runs": last, "errand runs abort": open, "errand runs pause": "errand run all --detach --steps 1,100% --pause-after step -- sleep 1\n",
 		"errand runs resume": open, "errand runs cancel": "errand run role=web --detach -- sleep 30\n",
@@ -105,7 +106,7 @@ func exampleCodes() map[string]int {
 // exampleAgain are the commands whose examples each need everything anew.
 func exampleAgain(command string) bool {
 	for _, prefix := range []string{
-		"errand ctx use", "errand runs abort", "errand runs pause", "errand runs resume", "errand runs cancel", "errand runs retry", "errand upgrade", "errand release",
+		"errand ctx use", "errand nodes uncordon", "errand runs abort", "errand runs pause", "errand runs resume", "errand runs cancel", "errand runs retry", "errand upgrade", "errand release",
 	} {
 		if strings.HasPrefix(command, prefix) {
 			return true
@@ -162,8 +163,10 @@ func TestExamples(t *testing.T) {
 	t.Cleanup(hooks.Close)
 	dir := t.TempDir()
 	s.exampleFiles(dir)
-	if err := s.simulate(t.Context(), "old-1", "", 0); err != nil {
-		t.Fatal(err)
+	for _, old := range []string{"old-1", "old-2"} {
+		if err := s.simulate(t.Context(), old, "", 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 	env := append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, ".config"), "ERRAND_SERVER="+s.url, "SERVER="+s.url, "HOOK="+hooks.URL,
 		"ERRAND_ACCESS_KEY_ID="+s.cred.AccessKeyID, "ERRAND_ACCESS_KEY_SECRET="+s.cred.AccessKeySecret, "ERRAND_PROD_TOKEN=x",
