@@ -119,7 +119,7 @@ func (f *clockFlags) body() (map[string]any, error) {
 	default:
 		at, err := time.Parse(time.RFC3339, f.at)
 		if d, isDuration := time.ParseDuration(f.at); isDuration == nil {
-			at, err = time.Now().Add(d), nil
+			at, err = time.Now().Add(d+time.Second-1), nil // whole seconds, and not before
 		}
 		if err != nil {
 			return nil, fmt.Errorf("--at %s: want 2030-01-02T15:04:05Z or a duration", f.at)
@@ -303,10 +303,11 @@ func schedSwitch(c *connection, verb, short string, on bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := api.Call(cmd.Context(), http.MethodPatch, client.Path("schedules", s.ID), nil, map[string]bool{"enabled": on}, &s); err != nil {
+			var changed native.Schedule
+			if err := api.Call(cmd.Context(), http.MethodPatch, client.Path("schedules", s.ID), nil, map[string]bool{"enabled": on}, &changed); err != nil {
 				return err
 			}
-			return c.show(cmd, &s, schedHeader, [][]string{c.schedRow(&s)})
+			return c.show(cmd, &changed, schedHeader, [][]string{c.schedRow(&changed)})
 		},
 	}
 }

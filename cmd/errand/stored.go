@@ -214,7 +214,7 @@ func (c *connection) save(cmd *cobra.Command, name string, body map[string]any) 
 	if err != nil {
 		return err
 	}
-	var one native.Command
+	var one native.Command // what is answered, and nothing of what was there before
 	switch len(list.Commands) {
 	case 0:
 		body["name"] = name
@@ -251,10 +251,11 @@ func storedEdit(c *connection) *cobra.Command {
 				_, err := fmt.Fprintln(cmd.ErrOrStderr(), "errand: nothing was changed")
 				return err
 			}
-			if err := api.Call(cmd.Context(), http.MethodPatch, client.Path("commands", one.ID), nil, map[string]string{"content": text}, &one); err != nil {
+			var changed native.Command
+			if err := api.Call(cmd.Context(), http.MethodPatch, client.Path("commands", one.ID), nil, map[string]string{"content": text}, &changed); err != nil {
 				return err
 			}
-			return c.show(cmd, &one, storedHeader, [][]string{storedRow(&one)})
+			return c.show(cmd, &changed, storedHeader, [][]string{storedRow(&changed)})
 		},
 	}
 }
