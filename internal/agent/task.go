@@ -103,6 +103,9 @@ func (a *Agent) endLocked(t *task, result protocol.Finished, saved bool) {
 	if result.Ended == 0 {
 		result.Ended = a.cfg.Clock().Wall.UnixMicro()
 	}
+	if result.Received == 0 && !t.arrived.Wall.IsZero() {
+		result.Received = t.arrived.Wall.UnixMicro()
+	}
 	t.phase, t.result, t.saved = ended, result, saved
 	t.run, t.process, t.abort = nil, nil, nil
 	a.ends.count(result.Outcome)

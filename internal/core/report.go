@@ -39,7 +39,8 @@ type Report struct {
 	Signal   uint8
 	Started  time.Time // zero if it never started
 	Ended    time.Time
-	Stdout   uint64 // bytes printed in all
+	Received time.Time // when the task arrived at the node; zero if nobody knows
+	Stdout   uint64    // bytes printed in all
 	Stderr   uint64
 	End      uint64 // position after the last kept byte
 	DrainCut bool
@@ -325,6 +326,9 @@ func (t *Task) end(r *Report, now time.Time) bool {
 	t.Detail, t.Exited, t.ExitCode, t.Signal = r.Detail, r.Exited, r.ExitCode, r.Signal
 	t.Stdout, t.Stderr, t.DrainCut = r.Stdout, r.Stderr, r.DrainCut
 	t.countMisfires(r)
+	if t.ReceivedAt.IsZero() {
+		t.ReceivedAt = r.Received // of a short task, this is all that is heard
+	}
 	if !r.Started.IsZero() {
 		t.StartedAt = r.Started
 	}

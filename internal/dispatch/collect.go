@@ -310,7 +310,7 @@ func (d *Dispatcher) ended(node core.NodeKey, m *protocol.Finished) core.Report 
 	end := ends[m.Outcome]
 	r := report(node, m.Task, core.ReportEnded)
 	r.Chunk, r.State, r.Cause, r.Detail = chunk(m.Last), end.state, end.cause, m.Detail[:min(len(m.Detail), maxDetail)]
-	r.Signal, r.Started, r.Ended = uint8(m.Signal), d.time(node, m.Started), d.time(node, m.Ended)
+	r.Signal, r.Started, r.Ended, r.Received = uint8(m.Signal), d.time(node, m.Started), d.time(node, m.Ended), d.time(node, m.Received)
 	r.Stdout, r.Stderr, r.End, r.DrainCut = m.Stdout, m.Stderr, m.End, m.DrainCut
 	r.Skipped, r.Missed = count(m.Skipped), count(m.Missed)
 	if m.Outcome == protocol.OutcomeExited || m.Outcome == protocol.OutcomeOutOfMemory {

@@ -659,7 +659,8 @@ func (m *Finished) Append(b []byte) []byte {
 	b = appendUint(b, 12, m.End)
 	b = appendBool(b, 13, m.DrainCut)
 	b = appendUint(b, 14, m.Skipped)
-	return appendUint(b, 16, m.Missed) // 15 is tagDue
+	b = appendUint(b, 16, m.Missed) // 15 is tagDue
+	return appendInt(b, 17, m.Received)
 }
 
 // DecodeFinished reads a Finished message.
@@ -698,6 +699,8 @@ func DecodeFinished(b []byte) (m Finished, err error) {
 			m.Skipped = d.num
 		case 16:
 			m.Missed = d.num
+		case 17:
+			m.Received = d.int()
 		}
 	}
 	if d.err == nil && !m.Outcome.Valid() {

@@ -46,7 +46,7 @@ func samples() map[string]struct {
 		"output":           {&Output{task, chunk}, any2(DecodeOutput)},
 		"finished": {&Finished{
 			Task: task, Outcome: OutcomeExited, ExitCode: -1, Signal: 9, Detail: "why", Started: 1, Ended: 2, Stdout: 3, Stderr: 4,
-			Last: chunk, End: 5, DrainCut: true, Skipped: 8, Missed: 9,
+			Last: chunk, End: 5, DrainCut: true, Skipped: 8, Missed: 9, Received: 10,
 		}, any2(DecodeFinished)},
 		"rotate": {&Rotate{86400}, any2(DecodeRotate)},
 		"hello": {&Hello{

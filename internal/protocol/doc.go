@@ -62,6 +62,7 @@ import "strconv"
 //	1  2026-12  Welcome and Upgrade, for nodes that name the feature in their Hello
 //	1  2026-12  Rotate, which older agents pass over
 //	1  2026-12  processors, memory and GPUs in Hello, which older agents leave out
+//	1  2026-12  Finished says when its task arrived
 const Version = 1
 
 // MaxMessage is the largest message in bytes that either side sends or accepts; Output is cut to fit.

@@ -348,6 +348,8 @@ type Finished struct {
 	DrainCut bool
 	// Skipped and Missed are as in Planned, when a plan is over.
 	Skipped, Missed uint64
+	// Received is when the task arrived, by the node's clock; 0 if that is not known any more. A short task says nothing else about it.
+	Received int64
 }
 
 // The features that a node names in its Hello beside the types of scripts it can run. A server must not send what needs one to a node
