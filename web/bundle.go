@@ -18,6 +18,9 @@ func entries() map[string]string {
 	return map[string]string{
 		"app.js":  "src/app.ts",
 		"app.css": "src/app.css",
+
+		"terminal.js":  "src/islands.ts", // of pages with a terminal or a player, besides the others
+		"terminal.css": "src/terminal.css",
 	}
 }
 

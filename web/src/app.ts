@@ -7,5 +7,6 @@ import "./output";
 import "./grid";
 import "./palette";
 import "./keys";
+import "./lazy";
 
 document.documentElement.classList.add("js");
