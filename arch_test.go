@@ -42,6 +42,7 @@ func direction() map[string][]string {
 		"errand/internal/nodeset":  {"net/http", "errand/internal/..."},
 		"errand/internal/target":   {"net/http", "errand/internal/...", "!errand/internal/nodeset"},
 		"errand/internal/protocol": {"net/http", "errand/internal/..."},
+		"errand/internal/handout":  {"net/http", "errand/internal/..."},
 		"errand/internal/console": {
 			"errand/internal/api/...", "errand/internal/store/...", "errand/internal/dispatch", "errand/internal/bus/...", "errand/internal/server",
 			"errand/internal/agent/...", "database/sql", "os/exec",

@@ -16,6 +16,7 @@ import (
 
 	"errand/internal/api/native"
 	"errand/internal/client"
+	"errand/internal/handout"
 )
 
 // enrolment is an order for a registration code and for the line to run on machines.
@@ -97,7 +98,7 @@ func (c *connection) enroll(cmd *cobra.Command, e *enrolment) error {
 	if err := c.call(cmd, http.MethodPost, "registration-codes", nil, body, &made.NewRegistration); err != nil {
 		return err
 	}
-	made.Command = installLine{server: target, id: made.ID, code: made.Code, tags: e.tags, ca: ca, wget: e.wget}.String()
+	made.Command = handout.Install{Server: target, ID: made.ID, Code: made.Code, Tags: e.tags, CA: ca, Wget: e.wget}.String()
 	if c.structured() {
 		return c.show(cmd, made, "", nil)
 	}

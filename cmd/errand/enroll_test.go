@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/internal/api/native"
+	"errand/internal/handout"
 )
 
 func TestEnroll(t *testing.T) {
@@ -88,9 +89,9 @@ func TestInstallLine(t *testing.T) {
 	ca := []byte("-----BEGIN CERTIFICATE-----\n")
 	const awkward = `it's "$HOME" \n;#`
 	for _, wget := range []bool{false, true} {
-		for name, l := range map[string]installLine{
-			"public CA":  {server: "https://errand.example.com", id: "id", code: "code", tags: []string{"a=" + awkward, "b=2"}, wget: wget},
-			"private CA": {server: "https://errand.example.com", id: "id", code: "code", tags: []string{"a=" + awkward}, ca: ca, wget: wget},
+		for name, l := range map[string]handout.Install{
+			"public CA":  {Server: "https://errand.example.com", ID: "id", Code: "code", Tags: []string{"a=" + awkward, "b=2"}, Wget: wget},
+			"private CA": {Server: "https://errand.example.com", ID: "id", Code: "code", Tags: []string{"a=" + awkward}, CA: ca, Wget: wget},
 		} {
 			bin := t.TempDir()
 			tool := "curl"
@@ -112,17 +113,17 @@ func TestInstallLine(t *testing.T) {
 				return string(out), cmd.ProcessState.ExitCode()
 			}
 			want := "ERRAND_ACTIVATION_CODE=code\nERRAND_ACTIVATION_ID=id\n"
-			if l.ca != nil {
+			if l.CA != nil {
 				want += "ERRAND_CA=" + base64.StdEncoding.EncodeToString(ca) + "\n"
 			}
-			want += "ERRAND_SERVER=https://errand.example.com\nERRAND_TAG=" + strings.Join(l.tags, ",") + "\n"
+			want += "ERRAND_SERVER=https://errand.example.com\nERRAND_TAG=" + strings.Join(l.Tags, ",") + "\n"
 			got, code := run("0")
 			if diff := cmp.Diff(want, got); code != 0 || diff != "" {
 				t.Errorf("%s: exit code %d\n%s\n%s", name, code, diff, l)
 			}
 			asked, err := os.ReadFile(seen)
 			if err != nil || !strings.Contains(string(asked), "https://errand.example.com/agent/install.sh") || strings.Contains(string(asked), "code") ||
-				l.ca != nil && !strings.Contains(string(asked), string(ca)) {
+				l.CA != nil && !strings.Contains(string(asked), string(ca)) {
 				t.Errorf("%s: %s saw %s, %v", name, tool, asked, err)
 			}
 			if _, code := run("22"); code == 0 {

@@ -1,22 +1,16 @@
 package main
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"strings"
-	"text/template"
 
 	"github.com/spf13/cobra"
-)
 
-// snippets are the settings by which each client reaches a server.
-//
-//go:embed env/*.txt
-var snippets embed.FS
+	"errand/internal/handout"
+)
 
 // newEnv prints how to point the vendors' clients at a server.
 func newEnv() *cobra.Command {
@@ -43,16 +37,6 @@ blocks for Terraform, and a whole small program for the SDKs in Go and in Node.j
 	return cmd
 }
 
-// access is what a snippet is about.
-type access struct {
-	Scheme, Endpoint, Host string
-	TLS                    bool
-	KeyID, Secret, Token   string
-}
-
-// Protocol is the scheme as some clients want it.
-func (a access) Protocol() string { return strings.ToUpper(a.Scheme) }
-
 func (c *connection) settings(w io.Writer, client string) error {
 	if err := c.resolve(); err != nil {
 		return err
@@ -61,19 +45,13 @@ func (c *connection) settings(w io.Writer, client string) error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
 		return usage(fmt.Errorf("--server %q is not http(s)://HOST[:PORT]", c.server))
 	}
-	a := access{
-		Scheme: u.Scheme, Endpoint: u.Host, Host: u.Hostname(), TLS: u.Scheme == "https",
-		KeyID: c.proof.keyID, Secret: c.proof.secret, Token: c.proof.token,
-	}
-	if _, port, err := net.SplitHostPort(u.Host); err == nil && port == "" {
-		a.Endpoint = u.Hostname()
-	}
-	if a.KeyID == "" {
+	if c.proof.keyID == "" {
 		return errors.New("the vendors' clients take no bearer token alone; use an access key, see errand key create")
 	}
-	t, err := template.ParseFS(snippets, "env/"+client+".txt")
+	text, err := handout.Settings(client, handout.NewAccess(u, c.proof.keyID, c.proof.secret, c.proof.token))
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, a)
+	_, err = io.WriteString(w, text)
+	return err
 }

@@ -24,13 +24,15 @@ type catalogue struct {
 }
 
 func loadCatalogue(lang string) (*catalogue, error) {
-	b, err := messages.ReadFile("messages/" + lang + ".json")
-	if err != nil {
-		return nil, err
-	}
 	c := &catalogue{lang: lang}
-	if err := json.Unmarshal(b, &c.texts); err != nil {
-		return nil, fmt.Errorf("messages in %s: %w", lang, err)
+	for _, file := range []string{lang, lang + "-admin"} {
+		b, err := messages.ReadFile("messages/" + file + ".json")
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(b, &c.texts); err != nil {
+			return nil, fmt.Errorf("messages %s: %w", file, err)
+		}
 	}
 	return c, nil
 }

@@ -33,6 +33,18 @@ type Status struct {
 	Connected int // nodes connected to this server
 	Open      int // tasks that have not ended, of all accounts
 	Since     time.Time
+	Version   string
+	Checks    []Check
+	Store     int64 // bytes of the database; negative if nobody knows
+	Loops     bool  // tasks are handed over and reports are taken
+	Keep      core.Retention
+}
+
+// Check is whether a part of the server does what it should.
+type Check struct {
+	Name string // a key below "system.check."
+	Took time.Duration
+	Err  error // nil if all is well
 }
 
 // Config is what a Console is made of.
@@ -117,13 +129,14 @@ type answer struct {
 	follow   string // what the page waits for, as the query of the stream; empty for a page that stays as it is
 	redirect string // instead of a page
 	write    func(w http.ResponseWriter) error
-	status   int // 200 if left out
+	status   int   // 200 if left out
+	err      error // what was refused, though the answer is a page of its own: a form that is shown again
 }
 
 // handle makes a handler out of a route: it finds out who asks, calls, answers and audits, all in one place.
 func (c *Console) handle(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
-		r := c.request(w, hr)
+		r := c.request(w, hr, max(maxForm, rt.room))
 		who, ok := c.Login.Caller(hr)
 		if !ok && !rt.open {
 			c.Login.Ask(w, hr)
@@ -134,7 +147,7 @@ func (c *Console) handle(rt route) http.HandlerFunc {
 		}
 		a, err := c.call(rt, r)
 		if rt.mutates() && ok {
-			c.audit(r, err)
+			c.audit(r, errors.Join(err, a.err))
 		}
 		if err != nil {
 			a = c.refusal(r, err)
@@ -144,9 +157,9 @@ func (c *Console) handle(rt route) http.HandlerFunc {
 }
 
 // request reads how somebody wants to see the pages.
-func (c *Console) request(w http.ResponseWriter, hr *http.Request) *request {
+func (c *Console) request(w http.ResponseWriter, hr *http.Request, room int64) *request {
 	if hr.Body != nil {
-		hr.Body = http.MaxBytesReader(w, hr.Body, maxForm)
+		hr.Body = http.MaxBytesReader(w, hr.Body, room)
 	}
 	r := &request{Request: hr, lang: language(hr), theme: theme(hr)}
 	r.t = c.views[r.lang].words

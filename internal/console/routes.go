@@ -7,6 +7,7 @@ type route struct {
 	pattern string // as http.ServeMux has it
 	open    bool   // to whoever is not signed in
 	reads   bool   // changes nothing, though it is sent as a form
+	room    int64  // bytes that a form may have, if that is more than maxForm
 	call    func(r *request) (answer, error)
 }
 
@@ -22,7 +23,7 @@ func (c *Console) routes() []route {
 	do := func(path string, call func(*request) (answer, error)) route {
 		return route{pattern: "POST " + root + path, call: call}
 	}
-	return []route{
+	return append(c.adminRoutes(page, do), []route{
 		{pattern: "GET " + root + "login", open: true, call: c.loginForm},
 		{pattern: "POST " + root + "login", open: true, call: c.login},
 		{pattern: "POST " + root + "logout", open: true, call: c.logout},
@@ -46,10 +47,7 @@ func (c *Console) routes() []route {
 		page("tasks/{id}/lines", c.linesOf),
 		page("tasks/{id}/search", c.searchOf),
 		page("tasks/{id}/raw", c.rawOf),
-		page("nodes", c.nodes),
-		page("nodes/{id}", c.node),
 		page("palette", c.palette),
 		page("stream", c.stream),
-		page("system", c.system),
-	}
+	}...)
 }

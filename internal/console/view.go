@@ -251,6 +251,10 @@ type mark struct{ Tone, Icon, Word string }
 
 func (c *catalogue) mark(name string) mark {
 	m := mark{Word: c.text("state." + name), Tone: "wait", Icon: "clock"}
+	if tone, ok := markTones[name]; ok {
+		m.Tone, m.Icon = tone[0], tone[1]
+		return m
+	}
 	switch name {
 	case "succeeded", "online":
 		m.Tone, m.Icon = "ok", "check"
