@@ -24,7 +24,7 @@ func TestGroupsOfARun(t *testing.T) {
 		t.Fatalf("%d %v", code, page)
 	}
 	group := func(i int) map[string]any { return page["groups"].([]any)[i].(map[string]any) }
-	if g := group(0); g["state"] != "succeeded" || g["exit_code"] != 0.0 || g["count"] != 1.0 || g["nodes"] != "host-web1" || g["reference"] != true || g["head"] != "x\nsame\n" {
+	if g := group(0); g["state"] != "succeeded" || g["exit_code"] != 0.0 || g["count"] != 1.0 || g["nodes"] != "web1" || g["reference"] != true || g["head"] != "x\nsame\n" {
 		t.Errorf("%v", g)
 	}
 	if g := group(1); g["state"] != "failed" || g["cause"] != "exit_nonzero" || g["exit_code"] != 3.0 || g["reference"] != false ||
