@@ -30,12 +30,14 @@ func TestHardware(t *testing.T) {
 		want  hardware
 	}{
 		{
-			"all of it", map[string]string{
+			"all of it",
+			map[string]string{
 				"sys/devices/system/cpu/online":                    "0-5,8\n",
 				"proc/meminfo":                                     "MemFree: 1 kB\nMemTotal:         1000000 kB\n",
 				"proc/driver/nvidia/gpus/0000:01:00.0/information": gpu("NVIDIA A100"),
 				"proc/driver/nvidia/gpus/0000:00:00.0/information": gpu("NVIDIA H100"),
-			}, blocks(8),
+			},
+			blocks(8),
 			hardware{7, 8 * 128 * mib, []string{"NVIDIA H100", "NVIDIA A100"}},
 		},
 		{"few blocks", map[string]string{"sys/devices/system/cpu/online": "0", "proc/meminfo": "MemTotal: 1000000 kB"}, blocks(7), hardware{1, 1000000 << 10, nil}},

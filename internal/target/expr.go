@@ -65,11 +65,11 @@ type Compare struct {
 // Not is all other nodes.
 type Not struct{ X Expr }
 
-// And is the nodes that are in all, Or those that are in any of two expressions or more.
-type (
-	And []Expr
-	Or  []Expr
-)
+// And is the nodes that are in all of two expressions or more.
+type And []Expr
+
+// Or is the nodes that are in any of two expressions or more.
+type Or []Expr
 
 // Op is a comparison. That something is not equal, or does not match, is Not of it.
 type Op string

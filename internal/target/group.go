@@ -22,7 +22,7 @@ func CheckGroupName(name string) error {
 	for i, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		if !letter && (i == 0 || !strings.ContainsRune("_.-", r)) {
-			return fmt.Errorf("%.100q cannot be the name of a group: letters and digits, and after the first also - _ .", name)
+			return fmt.Errorf("%.100q cannot be the name of a group: letters and digits, and after the first also . - _", name)
 		}
 	}
 	return nil

@@ -66,11 +66,12 @@ func (c Compare) match(s Subject) bool {
 
 // text1 reports whether one text fits. What is not there has no place in any order.
 func (c Compare) text1(value string) bool {
-	switch {
-	case c.Op == Equal:
+	switch c.Op {
+	case Equal:
 		return slices.Contains(c.Values, value)
-	case c.Op == Matches:
+	case Matches:
 		return GlobMatch(c.Values[0], value)
+	case Less, LessEqual, More, MoreEqual:
 	}
 	return value != "" && c.Op.Holds(nodeset.Compare(value, c.Values[0]))
 }

@@ -86,7 +86,7 @@ func names() *rapid.Generator[string] {
 func Nodes() *rapid.Generator[Node] {
 	return rapid.Custom(func(t *rapid.T) Node {
 		n := Node{
-			Tags: rapid.MapOfN(keys(), texts(), 0, 4).Draw(t, "tags"), Texts: map[target.Fact]string{},
+			Tags: rapid.MapOfN(keys(), texts(), 0, 4).Draw(t, "tags"), Texts: make(map[target.Fact]string),
 			Features: rapid.SliceOfN(names(), 0, 2).Draw(t, "features"), GPUs: rapid.SliceOfN(names(), 0, 2).Draw(t, "gpus"),
 			CPUs: rapid.SampledFrom([]int{0, 1, 2, 8}).Draw(t, "cpus"), MemGiB: rapid.SampledFrom([]float64{0, 1, 62.5, 64}).Draw(t, "memory"),
 			Online: rapid.Bool().Draw(t, "online"), Cordoned: rapid.Bool().Draw(t, "cordoned"),
