@@ -70,6 +70,9 @@ func exampleSetup() map[string]string {
 		"errand enroll revoke": code, "errand enroll": code, "errand events": hook, "errand key": ann + key, "errand key create": "errand user create ci 2>/dev/null || true\n",
 		"errand key issue":      "errand user create deploy --role 2>/dev/null || true\nerrand policy attach deploy ReadOnlyAccess\n",
 		"errand groups":         "errand groups set web role=web\nerrand groups set front @web\nerrand groups set back db-1\n",
+		"errand sessions":       "errand shell web-1 -- echo permission denied error\n",
+		"errand sessions end":   "(sleep 20 | errand shell web-1 -- sleep 20) >/dev/null 2>&1 &\nuntil errand sessions ls --open -o name | grep -q .; do sleep 0.1; done\n",
+		"errand sessions watch": "(sleep 1 | errand shell web-1 -- sleep 1) >/dev/null 2>&1 &\nuntil errand sessions ls --open -o name | grep -q .; do sleep 0.1; done\n",
 		"errand nodes uncordon": "errand nodes cordon web-1\n",
 		"errand policy":         "errand nodes uncordon web-1 >/dev/null 2>&1 || true\n" + ann + webOnly, "errand policy detach": "errand policy attach ann OperatorAccess\n",
 		"errand sched":  greetRun,
@@ -133,7 +136,7 @@ func exampleFolder(command string, n int) string {
 // exampleStays are the examples that go on until they are interrupted, each with what they have to write first.
 func exampleStays() map[string]string {
 	return map[string]string{
-		"errand up": "Errand is up", "errand up --data": "Errand is up", "errand server --data": "serving",
+		"errand up": "Errand is up", "errand up --data": "Errand is up", "errand tunnel web-1 8080:80": "127.0.0.1:", "errand tunnel db-1": "127.0.0.1:", "errand server --data": "serving",
 	}
 }
 
@@ -149,6 +152,7 @@ func (s *stage) exampleWords(dir, hook string) *strings.Replacer {
 	return strings.NewReplacer(
 		"http://127.0.0.1:8470", s.url, "https://hooks.example.com", hook,
 		"/var/lib/errand", dir+"/data", "/tmp/errand", dir+"/up", "127.0.0.1:9000", "127.0.0.1:0", "0.0.0.0:443", "127.0.0.1:0", "0.0.0.0:8471", "127.0.0.1:0",
+		"8080:80", "0:80", "db-1 5432 6380:", "db-1 0:5432 0:", "-- top", "-- uptime", "--user nobody -- id", "--user $(id -un) -- id",
 		"/srv/", dir+"/srv/", "/etc/postgresql/", dir+"/pg/", "--owner postgres", "--owner $(id -un)",
 		"--nodes 5000", "--nodes 5", "--nodes 1000 --runs 10", "--nodes 5 --runs 2", "--access-key-id ek… --access-key-secret …", "",
 		"--url https://errand.example.com --access-key", "--access-key", "4071000000000000", read("account"), "1000000000000001", read("account"),
@@ -252,7 +256,7 @@ func (s *stage) exampleFiles(dir string) {
 	s.t.Helper()
 	files := map[string]string{
 		"deploy.sh": "echo deploy \"$@\"\n", "check.sh": "true\n", "migrate.sh": "test \"$MODE\" = dry\n", "model.bin": "weights", "a.tar": "a", "b.tar": "b",
-		"tools/aliyun":  "#!/bin/sh\n", // the vendor's own program is tested with the settings of errand env
+		"tools/ssh": "#!/bin/sh\n", "tools/aliyun": "#!/bin/sh\n", // the vendor's own program is tested with the settings of errand env
 		"pg_hba.conf":   "local all all trust\n",
 		"web-only.json": `{"Version":"1","Statement":[{"Effect":"Allow","Action":"ecs:RunCommand","Resource":"node/web*"}]}`,
 		"only-web.json": `{"Version":"1","Statement":[{"Effect":"Allow","Action":"ecs:RunCommand","Resource":"node/web*"}]}`,

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -452,7 +453,7 @@ func withArguments(text []byte, args []string) []byte {
 	}
 	program := filepath.Base(strings.TrimSpace(strings.TrimPrefix(string(first), "#!")))
 	if program == "sh" || program == "bash" || program == "dash" || program == "ksh" || program == "zsh" {
-		return append(append(first, []byte("\nset -- "+list+"\n")...), rest...)
+		return slices.Concat(first, []byte("\nset -- "+list+"\n"), rest)
 	}
 	var b bytes.Buffer
 	mark := "ERRAND_END_OF_SCRIPT"
