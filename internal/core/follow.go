@@ -280,6 +280,9 @@ func (f *Following) page(ctx context.Context, emit func([]*Followed) error) (mor
 		return false, err
 	}
 	x := expansion{service: f.service}
+	if err := x.prepare(ctx, rows, f.wantsOutput); err != nil {
+		return false, err
+	}
 	for i := range rows {
 		e := &rows[i]
 		from := e.OutFrom
@@ -383,6 +386,29 @@ type expansion struct {
 	segment Chunk
 }
 
+// prepare reads the tasks whose output is wanted, together.
+func (x *expansion) prepare(ctx context.Context, events []StateEvent, wants func(*StateEvent) bool) error {
+	ids := map[AccountID][]TaskID{}
+	x.tasks = map[TaskID]*Task{}
+	for i := range events {
+		e := &events[i]
+		if _, twice := x.tasks[e.Task()]; !twice && wants(e) {
+			x.tasks[e.Task()] = nil
+			ids[e.Account] = append(ids[e.Account], e.Task())
+		}
+	}
+	for account, list := range ids {
+		rows, _, err := x.service.store.ListTasks(ctx, TaskFilter{Account: account, IDs: list, Output: true}, Page{Limit: len(list)})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			x.tasks[rows[i].ID] = &rows[i]
+		}
+	}
+	return nil
+}
+
 // task reads a task again if what is known of it does not reach as far as it should.
 func (x *expansion) task(ctx context.Context, id TaskID, account AccountID, to uint64) (*Task, error) {
 	if t, ok := x.tasks[id]; ok && (t == nil || t.Output.Have() >= to) {
@@ -391,9 +417,6 @@ func (x *expansion) task(ctx context.Context, id TaskID, account AccountID, to u
 	rows, _, err := x.service.store.ListTasks(ctx, TaskFilter{Account: account, IDs: []TaskID{id}, Output: true}, Page{Limit: 1})
 	if err != nil {
 		return nil, err
-	}
-	if x.tasks == nil || len(x.tasks) > 100 {
-		x.tasks = map[TaskID]*Task{}
 	}
 	x.tasks[id] = nil
 	if len(rows) == 1 {

@@ -193,6 +193,9 @@ func (h *hub) batch(ctx context.Context, t *tail) (more bool, err error) {
 		return false, err
 	}
 	x := expansion{service: h.service}
+	if err := x.prepare(ctx, rows, h.wantedOutput); err != nil {
+		return false, err
+	}
 	for i := range rows {
 		if err := h.tell(ctx, &x, &rows[i]); err != nil {
 			return false, err // they are told again; followers pass over what they have
@@ -222,6 +225,14 @@ func (h *hub) each(e *StateEvent, visit func(*viewer) bool) {
 func (h *hub) wanted(e *StateEvent) (wanted bool) {
 	h.each(e, func(v *viewer) bool {
 		wanted = v.wants(e)
+		return !wanted
+	})
+	return wanted
+}
+
+func (h *hub) wantedOutput(e *StateEvent) (wanted bool) {
+	h.each(e, func(v *viewer) bool {
+		wanted = v.wantsOutput(e)
 		return !wanted
 	})
 	return wanted

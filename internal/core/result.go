@@ -43,6 +43,7 @@ type Results interface {
 	MissingResults(ctx context.Context, id ID, most int) ([]TaskID, error)
 	// PutResults stores results for those of their tasks that exist and have ended.
 	PutResults(ctx context.Context, list []Result) error
-	// NodeNames returns the labels of nodes, removed ones included.
+	// NodeNames returns the labels of nodes, removed ones included: their ids, or the names of those whose ids were left to us. There may be labels
+	// of other nodes among them.
 	NodeNames(ctx context.Context, keys []NodeKey) (map[NodeKey]string, error)
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 
@@ -15,7 +16,8 @@ const (
 		WHERE r.invocation = ? ORDER BY r.idx`
 	missingResults = `SELECT t.idx FROM tasks t WHERE t.invocation = ?1 AND t.state >= ?2
 		AND NOT EXISTS (SELECT 1 FROM results r WHERE r.invocation = ?1 AND r.idx = t.idx) ORDER BY t.idx LIMIT ?3`
-	nodeNames = `SELECT n.key, iif(n.generated AND n.name <> '', n.name, n.id) FROM json_each(?) k CROSS JOIN nodes n ON n.key = k.value`
+	namesBetween = "SELECT n.key, iif(n.generated AND n.name <> '', n.name, n.id) FROM nodes n WHERE n.key BETWEEN ? AND ?"
+	nodeNames    = `SELECT n.key, iif(n.generated AND n.name <> '', n.name, n.id) FROM json_each(?) k CROSS JOIN nodes n ON n.key = k.value`
 )
 
 // result writes the result of a task that has one.
@@ -114,12 +116,21 @@ func (s *Store) PutResults(ctx context.Context, list []core.Result) error {
 // NodeNames implements core.Results.
 func (s *Store) NodeNames(ctx context.Context, keys []core.NodeKey) (map[core.NodeKey]string, error) {
 	names := make(map[core.NodeKey]string, len(keys))
+	if len(keys) == 0 {
+		return names, nil
+	}
+	text, args := nodeNames, []any{jsonList(keys)}
+	// Most nodes of an installation are walked through faster than they are looked for one by one.
+	first, last := slices.Min(keys), slices.Max(keys)
+	if len(keys) >= 100 && int64(last-first) < 2*int64(len(keys)) {
+		text, args = namesBetween, []any{first, last}
+	}
 	err := s.read(ctx, func(conn *sqlite.Conn) error {
-		return query(conn, nodeNames, func(r *row) error {
+		return query(conn, text, func(r *row) error {
 			key := core.NodeKey(r.int())
 			names[key] = r.text()
 			return nil
-		}, jsonList(keys))
+		}, args...)
 	})
 	return names, named(err, "names of nodes")
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"crypto/sha256"
 	"encoding"
+	"fmt"
 	"testing"
 
 	"errand/internal/core"
@@ -78,12 +79,21 @@ func testResults(t *testing.T, f *fixture) {
 	is(t, "put", f.PutResults(ctx, []core.Result{put, stale, gone}), nil)
 	same(t, "all results", []core.Result{lost, put, failed}, f.results(t, a.ID))
 
-	names, err := f.NodeNames(ctx, []core.NodeKey{f.node(t, mine, "a").Key, 12345})
+	few := []core.NodeKey{f.node(t, mine, "a").Key, 12345}
+	var many []core.NodeKey
+	for i := range 150 {
+		many = append(many, f.node(t, mine, fmt.Sprint("n", i)).Key)
+	}
+	is(t, "name it", f.ChangeNode(ctx, many[7], func(n *core.Node) error { n.ID, n.Name = core.ID(7).String(), "seven"; return nil }), nil)
+	names, err := f.NodeNames(ctx, few)
 	is(t, "names", err, nil)
-	if len(names) != 1 {
-		t.Errorf("names of one node that exists and one that does not: %v", names)
+	same(t, "names of one node that exists and one that does not", map[core.NodeKey]string{few[0]: "a"}, names)
+	names, err = f.NodeNames(ctx, many)
+	is(t, "names", err, nil)
+	if names[many[7]] != "seven" || names[many[149]] != "n149" || len(names) < 150 {
+		t.Errorf("names of many nodes: %v", names)
 	}
-	for _, name := range names {
-		same(t, "name of a node that has none", "a", name)
-	}
+	names, err = f.NodeNames(ctx, nil)
+	is(t, "names", err, nil)
+	same(t, "names of no nodes", 0, len(names))
 }
