@@ -43,7 +43,7 @@ func TestThreeOfThreeHundredDiffer(t *testing.T) {
 	for i, want := range []struct {
 		nodes string
 		tasks int
-	}{{"web[001-049,052-176,178-300]", 297}, {"host-web[050-051,177]", 3}} {
+	}{{"web[001-049,052-176,178-300]", 297}, {"web[050-051,177]", 3}} {
 		g := &got.Groups[i]
 		folded, more := g.Folded(1000)
 		if folded != want.nodes || more != 0 || g.Tasks != want.tasks || g.Reference != (i == 0) || g.Bytes != 21 || !strings.HasPrefix(string(g.Head), "kernel") {

@@ -17,7 +17,7 @@ import (
 	"errand/internal/api/scene"
 )
 
-func serve(t testing.TB, s *scene.Scene) *httptest.Server {
+func serve(t *testing.T, s *scene.Scene) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(described(t, &api.Server{
 		Dialects: []api.Dialect{native.New(s.Env())}, Now: s.Now, Log: slog.New(slog.DiscardHandler),

@@ -4,13 +4,17 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"errand/internal/api"
+	"errand/internal/api/native"
 	"errand/internal/api/scene"
 	"errand/internal/core"
 )
@@ -35,7 +39,8 @@ func benchViewers(b *testing.B, viewers int, elsewhere bool) {
 	}
 	group.Wait()
 	s.Online(nodes...)
-	server := serve(b, s)
+	server := httptest.NewServer(&api.Server{Dialects: []api.Dialect{native.New(s.Env())}, Now: s.Now, Log: slog.New(slog.DiscardHandler)})
+	b.Cleanup(server.Close)
 	order := func() core.Invocation {
 		v, err := s.Service.Run(b.Context(), s.Caller, core.RunSpec{
 			Origin: core.OriginNative, Targets: names, Definition: core.Definition{Type: core.Shell, Content: []byte("x"), Timeout: time.Minute},
