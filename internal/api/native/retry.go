@@ -79,7 +79,6 @@ type Waiting struct {
 	Task
 	Name     string     `json:"name,omitempty"`     // of the run
 	By       string     `json:"by,omitempty"`       // who ordered it
-	Held     bool       `json:"held,omitempty"`     // the run has not come to this node yet
 	Deadline *time.Time `json:"deadline,omitempty"` // when it is given up
 }
 
@@ -104,7 +103,7 @@ func (d *Dialect) getBacklog(ctx context.Context, c core.Caller, req *ofBacklog)
 	for i := range rows {
 		w := &rows[i]
 		out.Tasks[i] = Waiting{
-			Task: showTask(&w.TaskView), Name: w.Invocation.Name, By: w.Invocation.Principal, Held: w.Held, Deadline: moment(w.Deadline),
+			Task: showTask(&w.TaskView), Name: w.Invocation.Name, By: w.Invocation.Principal, Deadline: moment(w.Deadline),
 		}
 	}
 	return out, err

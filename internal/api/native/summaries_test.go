@@ -21,6 +21,8 @@ func summaries() map[string]about {
 		"POST invocations/{id}/resume":              {"Let a paused run go on", "invocation.resume"},
 		"POST invocations/{id}/abort":               {"Give up the nodes whose turn has not come", "invocation.abort"},
 		"POST invocations/{id}/retry":               {"Run again where it did not end well", "invocation.run invocation.invoke"},
+		"POST invocations/{id}/revise":              {"Change a run that repeats", "invocation.modify"},
+		"GET upcoming":                              {"List what will run, in the order of time", "schedule.list invocation.list"},
 		"GET invocations/{id}/tasks":                {"List the tasks of a run, in the order of its nodes", "task.list"},
 		"GET invocations/{id}/runs":                 {"List the runs of an order that repeats, the latest first", "task.list"},
 		"GET invocations/{id}/groups":               {"Group the tasks of a run by equal output and exit code", "task.list"},

@@ -15,6 +15,7 @@ type Task struct {
 	Node     string     `json:"node"`
 	NodeName string     `json:"node_name,omitempty"`
 	State    string     `json:"state"`
+	Held     bool       `json:"held,omitempty"` // its run has not come to this node yet
 	Cause    string     `json:"cause,omitempty"`
 	Detail   string     `json:"detail,omitempty"`
 	ExitCode *int32     `json:"exit_code,omitempty"` // once the process has ended by itself
@@ -91,7 +92,7 @@ func (d *Dialect) tasks(
 func showTask(v *core.TaskView) Task {
 	t := Task{
 		ID: v.ID.String(), Of: v.ID.Invocation.String(), Node: v.Target.ID, NodeName: v.Target.Name, Created: v.Invocation.CreatedAt,
-		State: v.State.String(), Cause: v.Cause.String(), Detail: v.Detail, Signal: v.Signal,
+		State: v.State.String(), Held: v.Held, Cause: v.Cause.String(), Detail: v.Detail, Signal: v.Signal,
 		Started: moment(v.StartedAt), Ended: moment(v.EndedAt), Stdout: v.Stdout, Stderr: v.Stderr,
 		Runs: v.Runs, LatestDue: moment(v.LatestDue), Skipped: v.Skipped, Missed: v.Missed,
 	}
