@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newAccount(), newUser(), newKey(), newNodes(), newGroups(), newPolicy(), newQuota(), newAudit(), newEvents(), newRelease(), newUpgrade())
 	root.AddCommand(newShell(), newTunnel(), newSessions())
-	root.AddCommand(newRun(), newScript(), newRuns(), newStored(), newSchedules(), newAPI(), newContext(), newPush(), newFetch(), newReference())
+	root.AddCommand(newRun(), newScript(), newRuns(), newStored(), newSchedules(), newAPI(), newContext(), newLogin(), newLogout(), newWhoAmI(), newPush(), newFetch(), newReference())
 	root.AddCommand(newServer(), newTry(), newUp(), newEnroll(), newEnv(), newBench(), &cobra.Command{
 		Use: "agent", Short: "Run the agent of one machine (errand agent --help)", DisableFlagParsing: true,
 		Run: func(*cobra.Command, []string) {}, // run handles it before cobra is asked
