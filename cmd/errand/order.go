@@ -328,7 +328,7 @@ func (o *order) start(cmd *cobra.Command, c *connection, positional []string, wh
 		return err
 	}
 	var v native.Invocation
-	if err := api.Call(cmd.Context(), http.MethodPost, "invocations", nil, body, &v); err != nil {
+	if err := api.Order(cmd.Context(), "invocations", body, &v); err != nil {
 		return noMatch(err)
 	}
 	if o.detach {

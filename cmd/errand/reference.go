@@ -32,7 +32,7 @@ func newReference() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := os.MkdirAll(args[1], 0o755); err != nil {
+			if err := os.MkdirAll(args[1], 0o755); err != nil { //nolint:gosec // pages are for everybody
 				return err
 			}
 			for name, text := range pages {

@@ -325,7 +325,7 @@ func newNodeFiles(dir string) (*nodeFiles, error) {
 	if dir == "" {
 		return f, nil
 	}
-	return f, os.MkdirAll(dir, 0o777)
+	return f, os.MkdirAll(dir, 0o777) //nolint:gosec // what the user's umask leaves
 }
 
 // fileName is a node's id as the name of a file that stays in its folder.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -81,7 +80,7 @@ func union(list []string) string {
 
 // namesIn reads names of nodes, folded into one expression.
 func namesIn(cmd *cobra.Command, file string) (string, error) {
-	var in io.Reader = cmd.InOrStdin()
+	in := cmd.InOrStdin()
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {

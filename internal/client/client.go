@@ -5,6 +5,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -136,6 +137,34 @@ func Path(parts ...string) string {
 // Call makes a call below /api/v1/. body is sent as JSON unless it is nil; the answer is decoded into answer unless that is nil. A refusal
 // by the server is an *Error.
 func (c *Client) Call(ctx context.Context, method, path string, query url.Values, body, answer any) error {
+	return c.call(ctx, method, path, query, body, answer, "")
+}
+
+// Tries of an order, and the pause before the second; it doubles.
+const (
+	orderTries = 5
+	orderPause = 250 * time.Millisecond
+)
+
+// Order posts something that has to be done once: where the way to the server breaks before it has answered, the call is made again under the same name,
+// and the server does not do it twice.
+func (c *Client) Order(ctx context.Context, path string, body, answer any) error {
+	name := rand.Text()
+	for try, pause := 1, orderPause; ; try, pause = try+1, 2*pause {
+		err := c.call(ctx, http.MethodPost, path, nil, body, answer, name)
+		if try == orderTries || !Temporary(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// call makes a call, under a name if it is given one.
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, answer any, name string) error {
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -153,6 +182,9 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 		return err
 	}
 	c.sign(req)
+	if name != "" {
+		req.Header.Set("Idempotency-Key", name)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return err
@@ -239,7 +271,7 @@ func Temporary(err error) bool {
 // Send sends a request that is signed already to the server, and returns the status and the body of whatever answer comes.
 func (c *Client) Send(req *http.Request) (status int, body []byte, err error) {
 	req.Header.Set("User-Agent", c.config.Agent)
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:gosec // the address is the user's own server
 	if err != nil {
 		return 0, nil, err
 	}

@@ -79,3 +79,25 @@ func TestCall(t *testing.T) {
 		t.Error("a list is taken for a number")
 	}
 }
+
+// TestOrder makes a call again whose answer was lost, under the same name.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	names := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		names[r.Header.Get("Idempotency-Key")]++
+		if names[r.Header.Get("Idempotency-Key")] < 3 {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		_, _ = w.Write([]byte(`{"id":"x"}`))
+	}))
+	defer server.Close()
+	c, err := client.New(client.Config{URL: server.URL, KeyID: "id", Secret: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct{ ID string }
+	if err := c.Order(t.Context(), "invocations", map[string]string{}, &answer); err != nil || answer.ID != "x" || len(names) != 1 || names[""] != 0 {
+		t.Errorf("%v %+v %v", err, answer, names)
+	}
+}
