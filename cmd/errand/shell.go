@@ -294,7 +294,7 @@ func (c *crier) notice(n client.Notice) {
 	case !*n.Online:
 		c.say("%s is offline; the session waits for it for a minute", c.node)
 	default:
-		if n.Watchers != nil && c.looking.Swap(int32(*n.Watchers)) != int32(*n.Watchers) { //nolint:gosec // ten at most
+		if n.Watchers != nil && c.looking.Swap(int32(*n.Watchers)) != int32(*n.Watchers) {
 			c.say("people who look on: %d", *n.Watchers)
 		}
 	}

@@ -219,7 +219,7 @@ func (t *Terminal) connect(ctx context.Context, patience *time.Duration, end *Te
 
 // verdict says whether an error of a connection ends more than that.
 func (t *Terminal) verdict(err error) error {
-	switch websocket.CloseStatus(err) { //nolint:exhaustive // all others may pass
+	switch websocket.CloseStatus(err) {
 	case websocket.StatusUnsupportedData, websocket.StatusTryAgainLater:
 		return &finalError{err}
 	case websocket.StatusPolicyViolation:
@@ -332,7 +332,7 @@ func (t *Terminal) write(ctx context.Context, cancel context.CancelFunc, conn *w
 			at, from = t.base, 0
 		}
 		piece := t.pending[min(from, uint64(len(t.pending))):]
-		piece = append([]byte(nil), piece[:min(len(piece), max(0, t.window-int(from)), 16<<10)]...) //nolint:gosec // from is less than maxPending
+		piece = append([]byte(nil), piece[:min(len(piece), max(0, t.window-int(from)), 16<<10)]...)
 		t.sent = at + uint64(len(piece))
 		resized, rows, columns, end := t.resized, t.rows, t.columns, t.end
 		t.resized = false

@@ -175,7 +175,7 @@ func (l *leg) state(m *protocol.SessionState) error {
 	case protocol.SessionExited:
 		if m.Told {
 			l.mu.Lock()
-			l.exit = &core.Exit{Code: int32(m.Code), Signal: uint8(m.Signal)} //nolint:gosec // both were looked at when the message was read
+			l.exit = &core.Exit{Code: int32(m.Code), Signal: uint8(m.Signal)}
 			l.mu.Unlock()
 		}
 		return l.out.End(m.End) // and the leg is over when the client has got everything

@@ -154,7 +154,7 @@ func (n *native) take(kind websocket.MessageType, message []byte) error {
 			return nil
 		}
 		n.room.alive()
-		n.leg.resize(uint16(m.Rows), uint16(m.Columns)) //nolint:gosec // it was looked at just now
+		n.leg.resize(uint16(m.Rows), uint16(m.Columns))
 	case m.Type == "end":
 		n.leg.finish(endClosed)
 	}

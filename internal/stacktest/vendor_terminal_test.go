@@ -30,7 +30,7 @@ type vendorClient struct {
 func (c *Client) connect(t *testing.T, begun started) *vendorClient {
 	t.Helper()
 	address := strings.ReplaceAll(begun.WebSocketURL, "sessionid", "sessionId")
-	conn, _, err := websocket.Dial(t.Context(), address, &websocket.DialOptions{ //nolint:bodyclose // the library's to close
+	conn, _, err := websocket.Dial(t.Context(), address, &websocket.DialOptions{
 		HTTPHeader: http.Header{"X-Acs-Session-Token": {begun.SecurityToken}},
 	})
 	if err != nil {

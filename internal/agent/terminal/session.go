@@ -209,7 +209,7 @@ func (s *session) exited(e end) {
 	e.Close()
 	s.mu.Lock()
 	if code, signal, ok := e.Exit(); ok && s.state.Phase != protocol.SessionEnded {
-		s.state.Told, s.state.Code, s.state.Signal = true, uint64(code), uint64(signal) //nolint:gosec // neither is negative
+		s.state.Told, s.state.Code, s.state.Signal = true, uint64(code), uint64(signal)
 	}
 	s.mu.Unlock()
 	s.finish(protocol.SessionExited, "")

@@ -58,8 +58,8 @@ type Message struct {
 // TokenHeader is where programs put the token of a session, TokenProtocol the beginning of a protocol that pages of a browser, which cannot set headers,
 // offer besides Protocol for the same.
 const (
-	TokenHeader   = "X-Errand-Session-Token" //nolint:gosec // the name of a header
-	TokenProtocol = "errand.token."          //nolint:gosec // the beginning of the name of a protocol
+	TokenHeader   = "X-Errand-Session-Token"
+	TokenProtocol = "errand.token."
 )
 
 // Data makes a binary message.

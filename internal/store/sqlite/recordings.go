@@ -17,7 +17,7 @@ func scanRecord(r *row) (v core.Record) {
 	v.Session, v.Position, v.Account = r.id(), int(r.int()), core.AccountID(r.int())
 	v.Node, v.NodeID, v.User, v.By, v.Command = core.NodeKey(r.int()), r.text(), r.text(), r.text(), r.text()
 	v.Rows, v.Columns, v.StartedAt, v.EndedAt = int(r.int()), int(r.int()), r.time(), r.time()
-	v.Length, v.Output = time.Duration(r.int()), uint64(r.int()) //nolint:gosec // positions stay far below
+	v.Length, v.Output = time.Duration(r.int()), uint64(r.int())
 	v.Bytes, v.Unsealed, v.Cut = r.int(), r.int(), r.bool()
 	r.json(&v.Segments)
 	return v
@@ -36,7 +36,7 @@ func (s *Store) InsertRecord(ctx context.Context, v *core.Record) (got core.Reco
 	err = s.write(ctx, func(t *tx) error {
 		err := exec(t.conn, "INSERT INTO recordings ("+recordColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO NOTHING`, v.Session, v.Position, v.Account, v.Node, v.NodeID, v.User, v.By, v.Command, v.Rows, v.Columns,
-			v.StartedAt, v.EndedAt, int64(v.Length), int64(v.Output), v.Bytes, v.Unsealed, v.Cut, v.Segments) //nolint:gosec // see scanRecord
+			v.StartedAt, v.EndedAt, int64(v.Length), int64(v.Output), v.Bytes, v.Unsealed, v.Cut, v.Segments)
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (s *Store) AddToRecord(ctx context.Context, session core.ID, position int, 
 			}
 		}
 		return exec(t.conn, `UPDATE recordings SET ended_at = ?, length = ?, output = ?, bytes = ?, unsealed = ?, cut = ? WHERE session = ? AND position = ?`,
-			v.EndedAt, int64(v.Length), int64(v.Output), v.Bytes, v.Unsealed, v.Cut, session, position) //nolint:gosec // see scanRecord
+			v.EndedAt, int64(v.Length), int64(v.Output), v.Bytes, v.Unsealed, v.Cut, session, position)
 	})
 	return v, named(err, "add to recording of %s", session)
 }

@@ -38,7 +38,7 @@ func scanConnection(r *row) (c core.Connection) {
 	c.Status, c.Closed, c.Detail = core.ConnectionStatus(r.int()), core.CloseReason(r.int()), r.text()
 	c.StartedAt, c.EndedAt = r.time(), r.time()
 	if code, signal := r.int(), r.int(); signal >= 0 {
-		c.Exit = &core.Exit{Code: int32(code), Signal: uint8(signal)} //nolint:gosec // as they were written
+		c.Exit = &core.Exit{Code: int32(code), Signal: uint8(signal)}
 	}
 	return c
 }
