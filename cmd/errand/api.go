@@ -1,77 +1,17 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"errand/internal/api/sign"
+	"errand/internal/api/explore"
 )
-
-// vendor is how a product of a vendor is called.
-type vendor struct {
-	name, version, region string
-	path                  string
-	form                  bool // parameters are a form; otherwise the body is JSON
-	prepare               func(r *http.Request, action, version, region, token string)
-	sign                  func(r *http.Request, body []byte, keyID, secret string) error
-}
-
-func vendors() []vendor {
-	alibaba := vendor{
-		region: "cn-hangzhou", path: "/", form: true,
-		prepare: func(r *http.Request, action, version, _, token string) {
-			r.Header.Set("X-Acs-Action", action)
-			r.Header.Set("X-Acs-Version", version)
-			r.Header.Set("Accept", "application/json")
-			if token != "" {
-				r.Header.Set("X-Acs-Security-Token", token)
-			}
-		},
-		sign: func(r *http.Request, body []byte, keyID, secret string) error {
-			return sign.SignACS3(r, body, keyID, secret, rand.Text(), time.Now())
-		},
-	}
-	ecs, eflo := alibaba, alibaba
-	ecs.name, ecs.version = "ecs", "2014-05-26"
-	eflo.name, eflo.version = "eflo", "2022-12-15"
-	return []vendor{ecs, eflo, {
-		name: "tat", version: "2020-10-28", region: "ap-guangzhou", path: "/",
-		prepare: func(r *http.Request, action, version, region, token string) {
-			r.Header.Set("X-TC-Action", action)
-			r.Header.Set("X-TC-Version", version)
-			r.Header.Set("X-TC-Region", region)
-			if token != "" {
-				r.Header.Set("X-TC-Token", token)
-			}
-		},
-		sign: func(r *http.Request, body []byte, keyID, secret string) error {
-			sign.SignTC3(r, body, "tat", keyID, secret, time.Now())
-			return nil
-		},
-	}, {
-		name: "zos", version: "2025-10-10", path: "/api/v2/zos",
-		prepare: func(r *http.Request, action, version, _, _ string) {
-			r.Header.Set("X-ZC-Action", action)
-			r.Header.Set("X-ZC-Version", version)
-		},
-		sign: func(r *http.Request, body []byte, keyID, secret string) error {
-			sign.SignZC2(r, body, keyID, secret, time.Now())
-			return nil
-		},
-	}}
-}
 
 func newAPI() *cobra.Command {
 	var c connection
@@ -95,23 +35,15 @@ InstanceIds.0=web-1 (tat and zos from 0). With - as the only parameter the whole
 			return []string{"ecs", "eflo", "tat", "zos"}, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all := vendors()
-			i := slices.IndexFunc(all, func(v vendor) bool { return v.name == args[0] })
-			if i < 0 {
+			v, ok := explore.Find(args[0])
+			if !ok {
 				return usage(fmt.Errorf("the product is ecs, eflo, tat or zos, not %q", args[0]))
-			}
-			v := all[i]
-			if version != "" {
-				v.version = version
-			}
-			if region == "" {
-				region = v.region
 			}
 			params, err := parameters(cmd, args[2:])
 			if err != nil {
 				return usage(err)
 			}
-			return c.callVendor(cmd, &v, args[1], region, params)
+			return c.callVendor(cmd, &v, &explore.Call{Action: args[1], Version: version, Region: region, Parameters: params})
 		},
 	}
 	c.add(cmd)
@@ -123,113 +55,20 @@ InstanceIds.0=web-1 (tat and zos from 0). With - as the only parameter the whole
 	return cmd
 }
 
-// parameter is a parameter by its dotted name.
-type parameter struct {
-	path  []string
-	value any
-}
-
 // parameters reads NAME=VALUE, NAME:=JSON or, with - alone, an object from standard input.
-func parameters(cmd *cobra.Command, args []string) (list []parameter, err error) {
-	if len(args) == 1 && args[0] == "-" {
-		var object map[string]any
-		dec := json.NewDecoder(io.LimitReader(cmd.InOrStdin(), 16<<20))
-		dec.UseNumber()
-		if err := dec.Decode(&object); err != nil {
-			return nil, fmt.Errorf("standard input: want a JSON object: %w", err)
-		}
-		for name, value := range object {
-			list = append(list, parameter{[]string{name}, value})
-		}
-		return list, nil
+func parameters(cmd *cobra.Command, args []string) ([]explore.Parameter, error) {
+	if len(args) != 1 || args[0] != "-" {
+		return explore.Parameters(args)
 	}
-	for _, text := range args {
-		name, value, ok := strings.Cut(text, "=")
-		p := parameter{value: value}
-		if raw, isJSON := strings.CutSuffix(name, ":"); isJSON {
-			name = raw
-			dec := json.NewDecoder(strings.NewReader(value))
-			dec.UseNumber()
-			if err := dec.Decode(&p.value); err != nil {
-				return nil, fmt.Errorf("%s: not JSON: %w", text, err)
-			}
-		}
-		if !ok || name == "" {
-			return nil, fmt.Errorf("%s: want NAME=VALUE or NAME:=JSON", text)
-		}
-		p.path = strings.Split(name, ".")
-		list = append(list, p)
+	list, err := explore.Object(cmd.InOrStdin())
+	if err != nil {
+		err = fmt.Errorf("standard input: %w", err)
 	}
-	return list, nil
-}
-
-// flatten writes parameters as a form: structures and lists become dotted names, and lists count from 1.
-func flatten(form url.Values, name string, value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, inner := range v {
-			flatten(form, name+"."+key, inner)
-		}
-	case []any:
-		for i, inner := range v {
-			flatten(form, name+"."+strconv.Itoa(i+1), inner)
-		}
-	default:
-		form.Set(name, fmt.Sprint(v))
-	}
-}
-
-// nest builds the object that dotted names speak of.
-func nest(list []parameter) (map[string]any, error) {
-	root := map[string]any{}
-	for _, p := range list {
-		at := root
-		for _, part := range p.path[:len(p.path)-1] {
-			inner, ok := at[part].(map[string]any)
-			if at[part] == nil {
-				inner, ok = map[string]any{}, true
-				at[part] = inner
-			}
-			if !ok {
-				return nil, fmt.Errorf("%s is given twice", strings.Join(p.path, "."))
-			}
-			at = inner
-		}
-		at[p.path[len(p.path)-1]] = p.value
-	}
-	for key, value := range root {
-		root[key] = lists(value)
-	}
-	return root, nil
-}
-
-// lists turns objects with the members 0, 1, 2 and so on into lists.
-func lists(value any) any {
-	object, ok := value.(map[string]any)
-	if !ok {
-		return value
-	}
-	list := make([]any, len(object))
-	for key, inner := range object {
-		inner = lists(inner)
-		object[key] = inner
-		i, err := strconv.Atoi(key)
-		if err != nil || i < 0 || i >= len(list) {
-			list = nil
-			continue
-		}
-		if list != nil {
-			list[i] = inner
-		}
-	}
-	if len(list) == 0 || slices.Contains(list, nil) {
-		return object
-	}
-	return list
+	return list, err
 }
 
 // callVendor makes the call and prints what comes back.
-func (c *connection) callVendor(cmd *cobra.Command, v *vendor, action, region string, params []parameter) error {
+func (c *connection) callVendor(cmd *cobra.Command, v *explore.Product, call *explore.Call) error {
 	api, err := c.dial()
 	if err != nil {
 		return err
@@ -237,35 +76,10 @@ func (c *connection) callVendor(cmd *cobra.Command, v *vendor, action, region st
 	if c.proof.keyID == "" {
 		return errors.New("the vendors' APIs want an access key, and there is a bearer token alone; see errand key create")
 	}
-	var body []byte
-	if v.form {
-		form := url.Values{}
-		for _, p := range params {
-			flatten(form, strings.Join(p.path, "."), p.value)
-		}
-		if !form.Has("RegionId") {
-			form.Set("RegionId", region)
-		}
-		body = []byte(form.Encode())
-	} else {
-		object, err := nest(params)
-		if err != nil {
-			return usage(err)
-		}
-		if body, err = json.Marshal(object); err != nil {
-			return err
-		}
-	}
-	r, err := http.NewRequestWithContext(cmd.Context(), http.MethodPost, strings.TrimSuffix(c.server, "/")+v.path, bytes.NewReader(body))
+	call.Server, call.KeyID, call.Secret, call.Token, call.Now = c.server, c.proof.keyID, c.proof.secret, c.proof.token, time.Now()
+	r, _, err := v.Request(cmd.Context(), call)
 	if err != nil {
-		return err
-	}
-	if v.form {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	v.prepare(r, action, v.version, region, c.proof.token)
-	if err := v.sign(r, body, c.proof.keyID, c.proof.secret); err != nil {
-		return err
+		return usage(err)
 	}
 	status, text, err := api.Send(r)
 	if err != nil {

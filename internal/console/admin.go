@@ -57,6 +57,7 @@ func (c *Console) adminRoutes(page, do func(path string, call handler) route) []
 		both("agents/{id}/abort", c.askAbortRollout, c.abortRollout), both("agents/releases/{version}/delete", c.askRemoveRelease, c.removeRelease),
 
 		one("settings", c.settings), {page("system", c.system)},
+		{page("explorer", c.explorer), {pattern: "POST " + root + "explorer", reads: true, call: c.explorer}}, // the call itself is on record
 	} {
 		all = append(all, some...)
 	}

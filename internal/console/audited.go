@@ -52,7 +52,7 @@ func (c *Console) audited(r *request) (answer, error) {
 
 // short cuts what nobody reads to the end.
 func short(s string) string {
-	const most = 40
+	const most = 28
 	if runes := []rune(s); len(runes) > most {
 		return string(runes[:most-1]) + "…"
 	}

@@ -52,6 +52,7 @@ type Config struct {
 	Service *core.Service
 	Login   Login
 	Status  func() Status
+	Explore Explorer // nil takes the explorer away
 	Now     func() time.Time
 	Log     *slog.Logger
 }

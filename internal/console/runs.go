@@ -189,6 +189,11 @@ func runName(v *core.Invocation) string {
 	if v.File != nil {
 		return v.File.Name
 	}
+	if v.Transfer != nil && v.Transfer.To != nil {
+		return v.Transfer.To.Name
+	} else if v.Transfer != nil {
+		return strings.Join(v.Transfer.Paths, ", ")
+	}
 	for line := range bytes.Lines(v.Content) {
 		text := strings.TrimSpace(strings.ToValidUTF8(string(line), "\uFFFD"))
 		if text == "" || strings.HasPrefix(text, "#!") {

@@ -16,7 +16,7 @@ import (
 
 // openConsole makes the pages for people.
 func (s *Server) openConsole() (*console.Console, error) {
-	return console.New(console.Config{Service: s.Service, Login: s.logins, Now: s.config.Now, Log: s.config.Log, Status: s.status})
+	return console.New(console.Config{Service: s.Service, Login: s.logins, Now: s.config.Now, Log: s.config.Log, Status: s.status, Explore: s.explorer()})
 }
 
 // statusPatience is how long a page waits for the database.

@@ -42,6 +42,7 @@ type Server struct {
 	ca      *broker.CA
 	logins  *login.Logins
 	http    *http.Server
+	api     *api.Server
 	lis     net.Listener
 	served  chan error
 	metrics *telemetry.Metrics
@@ -229,6 +230,7 @@ func (s *Server) listen(ctx context.Context) error {
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
+	s.api = s.openAPI()
 	pages, err := s.openConsole()
 	if err != nil {
 		return err
@@ -239,6 +241,18 @@ func (s *Server) listen(ctx context.Context) error {
 	s.http = h
 	go func() { s.served <- h.Serve(lis) }()
 	return nil
+}
+
+// openAPI makes what answers the calls of all dialects.
+func (s *Server) openAPI() *api.Server {
+	return &api.Server{
+		Dialects: dialects(&s.config, s.Service, s.logins), Now: s.config.Now, Log: s.config.Log,
+		Observe: func(call api.Call) {
+			s.metrics.Calls.WithLabelValues(call.Dialect, call.Action, call.Code).Inc()
+			s.metrics.CallSeconds.WithLabelValues(call.Dialect, call.Action).Observe(call.Duration.Seconds())
+		},
+		Gate: api.NewGate(s.Service.Limit), Audit: s.Service.Audit,
+	}
 }
 
 func (s *Server) routes(pages http.Handler) http.Handler {
@@ -258,14 +272,7 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 	mux.Handle("/agent/", node.New(node.Config{
 		Service: s.Service, BusURLs: s.busURLs, CA: s.ca.PEM, Now: s.config.Now, Log: s.config.Log,
 	}))
-	mux.Handle("/", &api.Server{
-		Dialects: dialects(&s.config, s.Service, s.logins), Now: s.config.Now, Log: s.config.Log,
-		Observe: func(call api.Call) {
-			s.metrics.Calls.WithLabelValues(call.Dialect, call.Action, call.Code).Inc()
-			s.metrics.CallSeconds.WithLabelValues(call.Dialect, call.Action).Observe(call.Duration.Seconds())
-		},
-		Gate: api.NewGate(s.Service.Limit), Audit: s.Service.Audit,
-	})
+	mux.Handle("/", s.api)
 	return mux
 }
 

@@ -114,3 +114,6 @@ func named(r *api.Request, param, header string) string {
 	}
 	return r.Header.Get(header)
 }
+
+// Table lists the actions, for those who show what there is.
+func (g *Gateway) Table() map[string]api.Action { return g.Actions }

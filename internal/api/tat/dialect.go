@@ -202,3 +202,6 @@ func send(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(b.Bytes()) // the client may be gone; there is nobody left to tell
 }
+
+// Table lists the actions, for those who show what there is.
+func (d *Dialect) Table() map[string]api.Action { return d.Actions }

@@ -124,3 +124,6 @@ func send(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the client may be gone; there is nobody left to tell
 }
+
+// Table lists the actions, for those who show what there is.
+func (d *Dialect) Table() map[string]api.Action { return d.Actions }
