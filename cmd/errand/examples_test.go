@@ -70,6 +70,7 @@ func exampleSetup() map[string]string {
 		"errand enroll revoke": code, "errand enroll": code, "errand events": hook, "errand key": ann + key, "errand key create": "errand user create ci 2>/dev/null || true\n",
 		"errand key issue":      "errand user create deploy --role 2>/dev/null || true\nerrand policy attach deploy ReadOnlyAccess\n",
 		"errand groups":         "errand groups set web role=web\nerrand groups set front @web\nerrand groups set back db-1\n",
+		"errand login":          "printf %s \"$ERRAND_ACCESS_KEY_SECRET\" > secret.txt\n",
 		"errand sessions":       "errand shell web-1 -- echo permission denied error\n",
 		"errand sessions end":   "(sleep 20 | errand shell web-1 -- sleep 20) >/dev/null 2>&1 &\nuntil errand sessions ls --open -o name | grep -q .; do sleep 0.1; done\n",
 		"errand sessions watch": "(sleep 1 | errand shell web-1 -- sleep 1) >/dev/null 2>&1 &\nuntil errand sessions ls --open -o name | grep -q .; do sleep 0.1; done\n",
@@ -152,6 +153,7 @@ func (s *stage) exampleWords(dir, hook string) *strings.Replacer {
 	return strings.NewReplacer(
 		"http://127.0.0.1:8470", s.url, "https://hooks.example.com", hook,
 		"/var/lib/errand", dir+"/data", "/tmp/errand", dir+"/up", "127.0.0.1:9000", "127.0.0.1:0", "0.0.0.0:443", "127.0.0.1:0", "0.0.0.0:8471", "127.0.0.1:0",
+		"--server https://errand.example.com --key ek0123456789abcdefgh", "--server "+s.url+" --key "+s.cred.AccessKeyID,
 		"8080:80", "0:80", "db-1 5432 6380:", "db-1 0:5432 0:", "-- top", "-- uptime", "--user nobody -- id", "--user $(id -un) -- id",
 		"/srv/", dir+"/srv/", "/etc/postgresql/", dir+"/pg/", "--owner postgres", "--owner $(id -un)",
 		"--nodes 5000", "--nodes 5", "--nodes 1000 --runs 10", "--nodes 5 --runs 2", "--access-key-id ek… --access-key-secret …", "",
