@@ -71,6 +71,7 @@ func exampleSetup() map[string]string {
 		"errand key issue":      "errand user create deploy --role 2>/dev/null || true\nerrand policy attach deploy ReadOnlyAccess\n",
 		"errand groups":         "errand groups set web role=web\nerrand groups set front @web\nerrand groups set back db-1\n",
 		"errand login":          "printf %s \"$ERRAND_ACCESS_KEY_SECRET\" > secret.txt\n",
+		"errand logout":         "printf %s \"$ERRAND_ACCESS_KEY_SECRET\" > secret.txt\nerrand login prod --server \"$SERVER\" --key \"$ERRAND_ACCESS_KEY_ID\" <secret.txt\nerrand ctx use prod\nexport ERRAND_ACCESS_KEY_ID= ERRAND_ACCESS_KEY_SECRET=\n",
 		"errand sessions":       "errand shell web-1 -- echo permission denied error\n",
 		"errand sessions end":   "(sleep 20 | errand shell web-1 -- sleep 20) >/dev/null 2>&1 &\nuntil errand sessions ls --open -o name | grep -q .; do sleep 0.1; done\n",
 		"errand sessions watch": "(sleep 1 | errand shell web-1 -- sleep 1) >/dev/null 2>&1 &\nuntil errand sessions ls --open -o name | grep -q .; do sleep 0.1; done\n",
@@ -111,7 +112,7 @@ func exampleCodes() map[string]int {
 // exampleAgain are the commands whose examples each need everything anew.
 func exampleAgain(command string) bool {
 	for _, prefix := range []string{
-		"errand ctx use", "errand nodes uncordon", "errand runs abort", "errand runs pause", "errand runs resume", "errand runs cancel", "errand runs retry", "errand upgrade", "errand release",
+		"errand ctx use", "errand logout", "errand nodes uncordon", "errand runs abort", "errand runs pause", "errand runs resume", "errand runs cancel", "errand runs retry", "errand upgrade", "errand release",
 	} {
 		if strings.HasPrefix(command, prefix) {
 			return true
