@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -213,7 +214,7 @@ func (f *Following) Run(ctx context.Context, emit func([]*Followed) error) error
 	stop := context.AfterFunc(h.ended, cancel)
 	defer stop()
 	err := f.run(ctx, emit)
-	if ctx.Err() != nil && context.Cause(ctx) == context.DeadlineExceeded || h.ended.Err() != nil {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) || h.ended.Err() != nil {
 		return nil
 	}
 	return err

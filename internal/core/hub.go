@@ -22,7 +22,7 @@ const (
 // only those followers something who want it, or who follow everything in its account.
 type hub struct {
 	service *Service
-	ended   context.Context //nolint:containedctx // the life of the service itself
+	ended   context.Context // the life of the service itself
 	end     context.CancelFunc
 	last    atomic.Int64 // the event up to which everything was told
 
