@@ -86,7 +86,7 @@ func TestFollowWithBreaks(t *testing.T) {
 	for i, n := range nodes {
 		var b strings.Builder
 		for line := range 60 {
-			fmt.Fprintf(&b, "%d %d %s\n", i, line, strings.Repeat("x", rand.IntN(3)*rand.IntN(20_000))) //nolint:gosec // a test
+			fmt.Fprintf(&b, "%d %d %s\n", i, line, strings.Repeat("x", rand.IntN(3)*rand.IntN(20_000)))
 		}
 		want[s.Task(v.ID, n)] = b.String()
 	}
@@ -96,7 +96,7 @@ func TestFollowWithBreaks(t *testing.T) {
 		group.Go(func() {
 			text, off := want[id], 0
 			for off < len(text) {
-				step := min(len(text)-off, 1+rand.IntN(1+rand.IntN(200_000))) //nolint:gosec // a test
+				step := min(len(text)-off, 1+rand.IntN(1+rand.IntN(200_000)))
 				report := core.Report{Task: id, Node: n.Key, Kind: core.ReportOutput, Chunk: core.Chunk{
 					Off: uint64(off), Spans: []core.Span{{Stream: core.Stream(1 + i%2), Len: uint32(step)}}, Data: []byte(text[off : off+step]),
 				}}
@@ -115,7 +115,7 @@ func TestFollowWithBreaks(t *testing.T) {
 	steady, broken := newReader(), newReader()
 	group.Go(func() { steady.follow(t, s, spec, 1<<30) })
 	for range 100 {
-		broken.follow(t, s, spec, rand.IntN(6)) //nolint:gosec // a test
+		broken.follow(t, s, spec, rand.IntN(6))
 	}
 	broken.follow(t, s, spec, 1<<30)
 	group.Wait()

@@ -155,6 +155,8 @@ func (h *hub) run(ctx context.Context, t *tail) {
 	defer close(t.done)
 	again := time.NewTicker(tailAgain)
 	defer again.Stop()
+	pause := time.NewTimer(gather)
+	defer pause.Stop()
 	for {
 		written := h.service.store.EventsWritten()
 		for more := true; more; {
@@ -169,10 +171,11 @@ func (h *hub) run(ctx context.Context, t *tail) {
 		case <-written:
 		case <-again.C:
 		}
+		pause.Reset(gather)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(gather):
+		case <-pause.C:
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (i *installation) cutter() *cutter {
 			return conn
 		}
 		c.cuts.Add(1)
-		return &frail{conn, 1 + rand.IntN(1<<(4+rand.IntN(16)))} //nolint:gosec // a test
+		return &frail{conn, 1 + rand.IntN(1<<(4+rand.IntN(16)))}
 	})
 	var err error
 	if c.Client, err = client.New(client.Config{URL: "http://" + cable.lis.Addr().String(), KeyID: KeyID, Secret: Secret}); err != nil {
