@@ -60,15 +60,16 @@ type Config struct {
 // Console serves the pages.
 type Console struct {
 	Config
-	views   map[string]*views // by language
-	assets  assets
-	cache   markCache
-	handler http.Handler
+	views    map[string]*views // by language
+	assets   assets
+	pictures shared[[]core.TaskMark]
+	grouped  shared[core.Groups]
+	handler  http.Handler
 }
 
 // New makes a Console. Its templates and messages are part of the program, so a mistake in them is one of ours.
 func New(config Config) (*Console, error) {
-	c := &Console{Config: config, views: map[string]*views{}, cache: markCache{runs: map[core.ID]*markEntry{}}}
+	c := &Console{Config: config, views: map[string]*views{}}
 	var err error
 	if c.assets, err = loadAssets(); err != nil {
 		return nil, err

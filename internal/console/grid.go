@@ -5,58 +5,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"errand/internal/core"
 )
 
-// markCache keeps what many viewers of the same run ask for at the same time.
-type markCache struct {
-	mu   sync.Mutex
-	runs map[core.ID]*markEntry
-}
-
-type markEntry struct {
-	mu    sync.Mutex
-	at    time.Time
-	marks []core.TaskMark
-}
-
-// A picture of a run may be so old, and so many runs are kept at most.
-const (
-	marksAge  = 500 * time.Millisecond
-	mostMarks = 16
-)
-
-// marks are the tasks of a run, read once for all who look at it. Whether a reader may see them is asked for each.
-func (c *Console) marks(r *request, id core.ID) ([]core.TaskMark, error) {
-	if _, err := c.Service.Invocation(r.Context(), r.caller, id); err != nil {
+// marks are the tasks of a run. Whether a reader may see them is asked for each.
+func (c *Console) marks(r *request, v *core.Invocation) ([]core.TaskMark, error) {
+	if err := c.mayListTasks(r, v.ID); err != nil {
 		return nil, err
 	}
-	if err := c.mayListTasks(r, id); err != nil {
-		return nil, err
-	}
-	c.cache.mu.Lock()
-	e := c.cache.runs[id]
-	if e == nil {
-		if len(c.cache.runs) >= mostMarks {
-			clear(c.cache.runs)
-		}
-		e = &markEntry{}
-		c.cache.runs[id] = e
-	}
-	c.cache.mu.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now := c.Now(); e.at.IsZero() || now.Sub(e.at) > marksAge {
-		marks, err := c.Service.TaskMarks(r.Context(), r.caller, id)
-		if err != nil {
-			return nil, err
-		}
-		e.marks, e.at = marks, now
-	}
-	return e.marks, nil
+	return c.pictures.get(v, c.Now(), func() ([]core.TaskMark, error) { return c.Service.TaskMarks(r.Context(), r.caller, v.ID) })
 }
 
 // mayListTasks asks the core whether a reader may see the tasks of a run, by listing one.
@@ -80,7 +38,7 @@ func (c *Console) grid(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	marks, err := c.marks(r, v.ID)
+	marks, err := c.marks(r, &v)
 	if err != nil {
 		return answer{}, err
 	}

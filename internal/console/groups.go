@@ -32,8 +32,14 @@ type groupCard struct {
 	Failed            bool
 }
 
-func (c *Console) groups(r *request, id core.ID) (groupsView, error) {
-	all, _, err := c.Service.Results(r.Context(), r.caller, id, core.Merged, core.PageSpec{Limit: mostGroups})
+func (c *Console) groups(r *request, of *core.Invocation) (groupsView, error) {
+	if err := c.mayListTasks(r, of.ID); err != nil {
+		return groupsView{}, err
+	}
+	all, err := c.grouped.get(of, c.Now(), func() (core.Groups, error) {
+		all, _, err := c.Service.Results(r.Context(), r.caller, of.ID, core.Merged, core.PageSpec{Limit: mostGroups})
+		return all, err
+	})
 	if err != nil {
 		return groupsView{}, err
 	}
@@ -105,7 +111,7 @@ func (c *Console) diff(r *request) (answer, error) {
 		return answer{}, err
 	}
 	d := diffView{Run: v.ID.String(), Name: runName(&v), Truncated: cmp.Truncated, Same: len(cmp.Hunks) == 0}
-	groups, err := c.groups(r, v.ID)
+	groups, err := c.groups(r, &v)
 	if err != nil {
 		return answer{}, err
 	}

@@ -87,7 +87,7 @@ func (c *Console) run(r *request) (answer, error) {
 	}
 	switch tab {
 	case "groups":
-		if m.Groups, err = c.groups(r, v.ID); err != nil {
+		if m.Groups, err = c.groups(r, &v); err != nil {
 			return answer{}, err
 		}
 		f := core.TaskFilter{Invocations: []core.ID{v.ID}, States: failedStates}

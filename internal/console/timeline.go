@@ -51,7 +51,7 @@ const mostStragglers = 10
 
 // timeline makes the picture of when a run's tasks came how far. All times count from the run's beginning.
 func (c *Console) timeline(r *request, v *core.Invocation) (timelineView, error) {
-	marks, err := c.marks(r, v.ID)
+	marks, err := c.marks(r, v)
 	if err != nil {
 		return timelineView{}, err
 	}

@@ -26,8 +26,8 @@ type views struct {
 	js    template.JS // messages for the browser's programs, as JSON
 }
 
-// shared are the files that every page is made with.
-var shared = []string{"templates/layout.html", "templates/parts.html"}
+// frame are the files that every page is made with.
+var frame = []string{"templates/layout.html", "templates/parts.html"}
 
 func (c *Console) parse(lang string) (*views, error) {
 	words, err := loadCatalogue(lang)
@@ -38,7 +38,7 @@ func (c *Console) parse(lang string) (*views, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := template.New("").Funcs(c.functions(words)).ParseFS(templates, shared...)
+	base, err := template.New("").Funcs(c.functions(words)).ParseFS(templates, frame...)
 	if err != nil {
 		return nil, err
 	}
