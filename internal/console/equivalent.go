@@ -34,10 +34,8 @@ func (o *order) equivalents(base string, names []string) []equivalent {
 
 // quote makes one word of a shell out of a text.
 func quote(text string) string {
-	plain := text != "" && !strings.ContainsFunc(text, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r))
-	})
-	if plain {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-"
+	if text != "" && strings.Trim(text, plain) == "" {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
@@ -261,7 +259,7 @@ func (o *order) aliyun(names []string) equivalent {
 		w.add("--Parameters", text(params))
 	}
 	for i, name := range names {
-		w.b.WriteString(fmt.Sprintf(" \\\n  --InstanceId.%d %s", i+1, quote(name)))
+		w.add("--InstanceId."+strconv.Itoa(i+1), name)
 	}
 	e.Text = w.b.String()
 	return e

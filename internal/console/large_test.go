@@ -128,8 +128,12 @@ func BenchmarkRunPage(b *testing.B) {
 	c, v := large(b, 50_000)
 	page := "runs/" + v.ID.String()
 	for _, part := range []struct{ name, path, part string }{
-		{"first paint", page, ""}, {"head", page + "?part=live-head", "head"}, {"groups", page + "?part=live-groups", "groups"}, {"nodes", page + "?tab=nodes", ""},
-		{"grid", page + "/grid", ""}, {"timeline", page + "?tab=timeline", ""},
+		{"first paint", page, ""},
+		{"head", page + "?part=live-head", "head"},
+		{"groups", page + "?part=live-groups", "groups"},
+		{"nodes", page + "?tab=nodes", ""},
+		{"grid", page + "/grid", ""},
+		{"timeline", page + "?tab=timeline", ""},
 	} {
 		b.Run(part.name, func(b *testing.B) {
 			n := 0

@@ -73,7 +73,7 @@ func (c *Console) prefer(r *request) (answer, error) {
 	return answer{write: func(w http.ResponseWriter) error {
 		remember := func(name, value string, choices []string) {
 			if slices.Contains(choices, value) {
-				http.SetCookie(w, &http.Cookie{
+				http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever there is TLS
 					Name: name, Value: value, Path: root, MaxAge: int(preferenceAge.Seconds()), HttpOnly: true, Secure: r.TLS != nil,
 					SameSite: http.SameSiteLaxMode,
 				})
@@ -81,7 +81,7 @@ func (c *Console) prefer(r *request) (answer, error) {
 		}
 		remember(langCookie, r.PostFormValue("lang"), languages)
 		remember(themeCookie, r.PostFormValue("theme"), themes)
-		http.Redirect(w, r.Request, local(r.PostFormValue("next")), http.StatusSeeOther)
+		http.Redirect(w, r.Request, local(r.PostFormValue("next")), http.StatusSeeOther) //nolint:gosec // only inside the console
 		return nil
 	}}, nil
 }

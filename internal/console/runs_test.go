@@ -23,8 +23,10 @@ func TestCompose(t *testing.T) {
 	s.AddNode(t, "web-1")
 	r := newReader(t, s.URL)
 	r.signIn()
-	form := url.Values{"target": {"web-1"}, "script": {"echo \"$GREETING {{who}}\"\r\nid -un"}, "type": {"shell"}, "timeout": {"30"}, "queue": {"0"},
-		"params": {"who=the 'world'"}, "secrets": {"GREETING=hush hush"}, "name": {"Greet"}, "reason": {"to be polite"}, "memory": {"256"}}
+	form := url.Values{
+		"target": {"web-1"}, "script": {"echo \"$GREETING {{who}}\"\r\nid -un"}, "type": {"shell"}, "timeout": {"30"}, "queue": {"0"},
+		"params": {"who=the 'world'"}, "secrets": {"GREETING=hush hush"}, "name": {"Greet"}, "reason": {"to be polite"}, "memory": {"256"},
+	}
 	look := url.Values{"look": {"1"}}
 	for name, values := range form {
 		look[name] = values

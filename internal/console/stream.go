@@ -97,16 +97,20 @@ func (c *Console) signal(w http.ResponseWriter, r *request, f *core.Following) e
 	h.Set("X-Accel-Buffering", "no") // proxies shall pass it on as it comes
 	control := http.NewResponseController(w)
 	p := &pending{kinds: map[string]bool{}, bell: make(chan struct{}, 1)}
-	over := make(chan error, 1)
+	over := make(chan struct{})
 	var following sync.WaitGroup
 	defer following.Wait()
 	ctx, leave := context.WithCancel(r.Context())
 	defer leave()
 	following.Go(func() {
-		over <- f.Run(ctx, func(items []*core.Followed) error {
+		defer close(over)
+		err := f.Run(ctx, func(items []*core.Followed) error {
 			p.note(items, f.At())
 			return nil
 		})
+		if err != nil && ctx.Err() == nil {
+			c.Log.Warn("console", "path", r.URL.Path, "error", err)
+		}
 	})
 	if _, err := io.WriteString(w, "retry: 1000\n\n"); err != nil {
 		return nil //nolint:nilerr // the reader has gone

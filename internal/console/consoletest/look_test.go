@@ -60,9 +60,21 @@ func TestPages(t *testing.T) {
 	b.signIn()
 	page := "runs/" + v.ID.String()
 	pages := []struct{ name, path string }{
-		{"home", ""}, {"runs", "runs"}, {"runs-none", "runs?q=nothing"}, {"compose", "runs/new"}, {"run", page}, {"run-nodes", page + "?tab=nodes"},
-		{"run-timeline", page + "?tab=timeline"}, {"run-script", page + "?tab=script"}, {"diff", page + "/diff?group=" + groups.Groups[1].String()}, {"run-audit", page + "?tab=audit"}, {"output", "tasks/" + first[0].ID.String()}, {"nodes", "nodes"},
-		{"node", "nodes/web-1"}, {"system", "system"}, {"missing", "runs/nothing"},
+		{"home", ""},
+		{"runs", "runs"},
+		{"runs-none", "runs?q=nothing"},
+		{"compose", "runs/new"},
+		{"run", page},
+		{"run-nodes", page + "?tab=nodes"},
+		{"run-timeline", page + "?tab=timeline"},
+		{"run-script", page + "?tab=script"},
+		{"diff", page + "/diff?group=" + groups.Groups[1].String()},
+		{"run-audit", page + "?tab=audit"},
+		{"output", "tasks/" + first[0].ID.String()},
+		{"nodes", "nodes"},
+		{"node", "nodes/web-1"},
+		{"system", "system"},
+		{"missing", "runs/nothing"},
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 768, 320} {

@@ -185,9 +185,14 @@ func pictures(t *testing.T) {
 	t.Cleanup(server.Close)
 	b := open(t, server.URL)
 	for _, p := range []struct{ name, path, scheme string }{
-		{"readme-home", "", "light"}, {"readme-run", "runs/" + kernel.ID.String(), "light"}, {"readme-nodes", "runs/" + busy.ID.String() + "?tab=nodes", "dark"},
-		{"readme-compose", "runs/new?from=" + rolling.ID.String(), "dark"}, {"readme-runs", "runs", "light"}, {"readme-rollout", "runs/" + rolling.ID.String(), "dark"},
-		{"readme-timeline", "runs/" + kernel.ID.String() + "?tab=timeline", "light"}, {"readme-fleet", "nodes", "light"},
+		{"readme-home", "", "light"},
+		{"readme-run", "runs/" + kernel.ID.String(), "light"},
+		{"readme-nodes", "runs/" + busy.ID.String() + "?tab=nodes", "dark"},
+		{"readme-compose", "runs/new?from=" + rolling.ID.String(), "dark"},
+		{"readme-runs", "runs", "light"},
+		{"readme-rollout", "runs/" + rolling.ID.String(), "dark"},
+		{"readme-timeline", "runs/" + kernel.ID.String() + "?tab=timeline", "light"},
+		{"readme-fleet", "nodes", "light"},
 		{"readme-diff", "runs/" + kernel.ID.String() + "?tab=nodes&state=failed", "light"},
 	} {
 		b.size(1280, 800, p.scheme)
