@@ -63,7 +63,7 @@ type Console struct {
 	views    map[string]*views // by language
 	assets   assets
 	pictures shared[[]core.TaskMark]
-	grouped  shared[core.Groups]
+	grouped  shared[groupsView]
 	handler  http.Handler
 }
 

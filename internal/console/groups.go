@@ -32,14 +32,16 @@ type groupCard struct {
 	Failed            bool
 }
 
+// groups are the largest groups of a run, made ready once for all who look at it. Whether a reader may see them is asked for each.
 func (c *Console) groups(r *request, of *core.Invocation) (groupsView, error) {
 	if err := c.mayListTasks(r, of.ID); err != nil {
 		return groupsView{}, err
 	}
-	all, err := c.grouped.get(of, c.Now(), func() (core.Groups, error) {
-		all, _, err := c.Service.Results(r.Context(), r.caller, of.ID, core.Merged, core.PageSpec{Limit: mostGroups})
-		return all, err
-	})
+	return c.grouped.get(of, c.Now(), func() (groupsView, error) { return c.readGroups(r, of.ID) })
+}
+
+func (c *Console) readGroups(r *request, id core.ID) (groupsView, error) {
+	all, _, err := c.Service.Results(r.Context(), r.caller, id, core.Merged, core.PageSpec{Limit: mostGroups})
 	if err != nil {
 		return groupsView{}, err
 	}

@@ -90,8 +90,7 @@ func (c *Console) run(r *request) (answer, error) {
 		if m.Groups, err = c.groups(r, &v); err != nil {
 			return answer{}, err
 		}
-		f := core.TaskFilter{Invocations: []core.ID{v.ID}, States: failedStates}
-		if m.Failed, _, err = c.tasks(r, f, mostFailed, ""); err != nil {
+		if m.Failed, err = c.failed(r, &v); err != nil {
 			return answer{}, err
 		}
 	case "nodes":
@@ -186,6 +185,28 @@ func pace(v *core.Invocation) *paceView {
 		p.Rail = append(p.Rail, railStep{Until: until, Done: i < g.Step || g.State == core.PaceFinished, Current: i == g.Step && !over})
 	}
 	return p
+}
+
+// failed are the first tasks that somebody has to look at. They are found in the picture of the run, which is read once for all who look at it.
+func (c *Console) failed(r *request, v *core.Invocation) ([]taskRow, error) {
+	if v.Counts.Of(failedStates...) == 0 {
+		return nil, nil
+	}
+	marks, err := c.marks(r, v)
+	if err != nil {
+		return nil, err
+	}
+	var ids []core.TaskID
+	for i := range marks {
+		if len(ids) < mostFailed && slices.Contains(failedStates, marks[i].State) {
+			ids = append(ids, core.TaskID{Invocation: v.ID, Index: marks[i].Index})
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, _, err := c.tasks(r, core.TaskFilter{IDs: ids}, len(ids), "")
+	return rows, err
 }
 
 // invocation reads the run that an address names.
