@@ -16,7 +16,8 @@ import (
 func (r *request) accessTabs(current string) []link {
 	t := r.t.text
 	return []link{
-		{Href: root + "users", Text: t("users.title"), Current: current == "users"}, {Href: root + "keys", Text: t("keys.list"), Current: current == "keys"},
+		{Href: root + "users", Text: t("users.title"), Current: current == "users"},
+		{Href: root + "keys", Text: t("keys.list"), Current: current == "keys"},
 		{Href: root + "policies", Text: t("policies.title"), Current: current == "policies"},
 		{Href: root + "accounts", Text: t("accounts.title"), Current: current == "accounts"},
 		{Href: root + "quotas", Text: t("quotas.title"), Current: current == "quotas"},
@@ -125,7 +126,8 @@ func (c *Console) user(r *request) (answer, error) {
 			Crumbs: crumbs(t("users.title"), "users"), State: onOff(u.Disabled), Intro: u.Description,
 			Actions: []link{{Href: root + path + "/keys/new", Text: t("keys.new"), Icon: "key", Primary: true}},
 			Parts: []section{
-				{Heading: t("keys.list"), Table: c.keyTable(r, keys)}, policies,
+				{Heading: t("keys.list"), Table: c.keyTable(r, keys)},
+				policies,
 				{Heading: t("users.edit"), Form: f, Acts: []act{toggle}, Actions: []link{{Href: root + path + "/delete", Text: t("sheet.delete"), Danger: true}}},
 			},
 		}), nil
@@ -363,8 +365,11 @@ func (c *Console) key(r *request) (answer, error) {
 			toggle = act{Action: root + path + "/disable", Text: t("sheet.enable")}
 		}
 		facts := []fact{
-			{t("keys.owner"), says(k.Principal)}, {t("keys.kind"), says(t("keys.kind." + string(k.Kind)))}, {t("users.since"), instant(k.CreatedAt)},
-			{t("keys.used"), instant(k.UsedAt)}, {t("keys.ends"), instant(k.ExpiresAt)},
+			{t("keys.owner"), says(k.Principal)},
+			{t("keys.kind"), says(t("keys.kind." + string(k.Kind)))},
+			{t("users.since"), instant(k.CreatedAt)},
+			{t("keys.used"), instant(k.UsedAt)},
+			{t("keys.ends"), instant(k.ExpiresAt)},
 		}
 		if !k.OldUntil.IsZero() {
 			facts = append(facts, fact{t("keys.old"), instant(k.OldUntil)})

@@ -15,9 +15,11 @@ func (c *Console) adminRoutes(page, do func(path string, call handler) route) []
 		},
 		both("nodes/{id}/remove", c.askRemoveNode, c.removeNode), both("nodes/{id}/rotate", c.askRotateNode, c.rotateNode),
 
-		{page("groups", c.nodeGroups)}, one("groups/new", c.newGroup), one("groups/{name}", c.nodeGroup), both("groups/{name}/delete", c.askDeleteGroup, c.deleteGroup),
+		{page("groups", c.nodeGroups)},
+		one("groups/new", c.newGroup), one("groups/{name}", c.nodeGroup), both("groups/{name}/delete", c.askDeleteGroup, c.deleteGroup),
 
-		{page("commands", c.commands)}, one("commands/new", c.newCommand), one("commands/{id}", c.command), one("commands/{id}/edit", c.editCommand),
+		{page("commands", c.commands)},
+		one("commands/new", c.newCommand), one("commands/{id}", c.command), one("commands/{id}/edit", c.editCommand),
 		both("commands/{id}/delete", c.askDeleteCommand, c.deleteCommand),
 
 		{page("schedules", c.schedules), page("schedules/{id}", c.schedule), do("schedules/{id}/pause", c.pauseSchedule), page("standing/{id}", c.standing)},
@@ -46,17 +48,20 @@ func (c *Console) adminRoutes(page, do func(path string, call handler) route) []
 		{page("accounts", c.accounts), page("accounts/{id}", c.account), do("accounts/{id}/disable", c.disableAccount)},
 		one("accounts/new", c.newAccount), both("accounts/{id}/key", c.askRootKey, c.makeRootKey), one("quotas", c.quotas),
 
-		{page("registrations", c.registrations), do("registrations/{id}/revoke", c.revokeRegistration)}, one("registrations/new", c.newRegistration),
+		{page("registrations", c.registrations), do("registrations/{id}/revoke", c.revokeRegistration)},
+		one("registrations/new", c.newRegistration),
 
 		{page("events", c.subscriptions), do("events/{id}/replay", c.subscription), do("events/{id}/{do}", c.actSubscription)},
 		one("events/new", c.newSubscription), one("events/{id}", c.subscription), both("events/{id}/delete", c.askUnsubscribe, c.unsubscribe),
 
 		{page("audit", c.audited)},
 
-		{page("agents", c.releases), page("agents/{id}", c.rollout), do("agents/{id}", c.changeRollout)}, one("agents/new", c.newRollout),
+		{page("agents", c.releases), page("agents/{id}", c.rollout), do("agents/{id}", c.changeRollout)},
+		one("agents/new", c.newRollout),
 		both("agents/{id}/abort", c.askAbortRollout, c.abortRollout), both("agents/releases/{version}/delete", c.askRemoveRelease, c.removeRelease),
 
-		one("settings", c.settings), {page("system", c.system)},
+		one("settings", c.settings),
+		{page("system", c.system)},
 		{page("explorer", c.explorer), {pattern: "POST " + root + "explorer", reads: true, call: c.explorer}}, // the call itself is on record
 	} {
 		all = append(all, some...)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"errand/internal/core"
@@ -11,16 +12,18 @@ func (c *Console) audited(r *request) (answer, error) {
 	t, q := r.t.text, r.URL.Query()
 	f := core.AuditFilter{Principal: q.Get("user"), KeyID: q.Get("key"), Action: q.Get("action"), Resource: q.Get("resource")}
 	fields := []*field{
-		{Name: "user", Label: t("audit.who"), Value: f.Principal}, {Name: "key", Label: t("login.key"), Value: f.KeyID},
-		{Name: "action", Label: t("audit.what"), Value: f.Action}, {Name: "resource", Label: t("audit.about"), Value: f.Resource, Placeholder: "node/web-1"},
+		{Name: "user", Label: t("audit.who"), Value: f.Principal},
+		{Name: "key", Label: t("login.key"), Value: f.KeyID},
+		{Name: "action", Label: t("audit.what"), Value: f.Action},
+		{Name: "resource", Label: t("audit.about"), Value: f.Resource, Placeholder: "node/web-1"},
 		{Name: "since", Label: t("audit.since"), Value: q.Get("since"), Kind: "datetime-local"},
 		{Name: "until", Label: t("audit.until"), Value: q.Get("until"), Kind: "datetime-local"},
 	}
 	s := &sheet{Parts: []section{{Filter: &filter{Fields: fields, Hint: t("audit.zone")}}}}
-	for i, into := range []*time.Time{&f.Since, &f.Until} {
-		field := fields[4+i]
-		var ok bool
-		if *into, ok = readLocal(field.Value, time.UTC); !ok {
+	for name, into := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		at, ok := readLocal(q.Get(name), time.UTC)
+		if *into = at; !ok {
+			field := fields[slices.IndexFunc(fields, func(f *field) bool { return f.Name == name })]
 			field.Problem = t("form.time")
 			a := r.show("audit", t("audit.title"), s)
 			a.status = statusOf(core.CodeInvalid)

@@ -121,8 +121,8 @@ func sameCall(server *url.URL, p *Product, action, parameters string) []code {
 		cli += " --" + strings.TrimSuffix(name, ":") + " " + handout.ShellWord(value)
 	}
 	list := []code{{ID: "same-errand", Label: "errand", Text: line}}
-	switch {
-	case p.Name == "ecs" || p.Name == "eflo":
+	switch p.Name {
+	case "ecs", "eflo":
 		if server.Scheme == "http" {
 			cli += " --insecure"
 		}
@@ -132,10 +132,10 @@ func sameCall(server *url.URL, p *Product, action, parameters string) []code {
 		list = append(list, code{ID: "same-sdk", Label: "Go (darabonba-openapi)", Text: "client.CallApi(&openapi.Params{Action: tea.String(\"" + action + "\"), Version: tea.String(\"" + p.Version +
 			"\"),\n\tProtocol: tea.String(\"" + strings.ToUpper(server.Scheme) + "\"), Pathname: tea.String(\"/\"), Method: tea.String(\"POST\"), AuthType: tea.String(\"AK\"),\n" +
 			"\tStyle: tea.String(\"RPC\"), ReqBodyType: tea.String(\"formData\"), BodyType: tea.String(\"json\")}, request, runtime)"})
-	case p.Name == "tat":
+	case "tat":
 		list = append(list, code{ID: "same-cli", Label: "tccli", Text: cli + " --endpoint " + server.Host},
 			code{ID: "same-sdk", Label: "Go (tencentcloud-sdk-go)", Text: "request := tchttp.NewCommonRequest(\"tat\", \"" + p.Version + "\", \"" + action + "\")\nerr := client.Send(request, response)"})
-	case p.Name == "zos":
+	case "zos":
 		list = append(list, code{ID: "same-sdk", Label: "Go (zenlayercloud-sdk-go)", Text: "request.InitWithApiInfo(\"zos\", \"" + p.Version + "\", \"" + action + "\")\nerr := client.ApiCall(request, response)"})
 	}
 	return list

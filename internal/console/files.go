@@ -132,8 +132,11 @@ func (c *Console) transfer(r *request) (answer, error) {
 	} else {
 		heading = path.Join(v.Transfer.To.Dir, v.Transfer.To.Name)
 		s.Parts = []section{{Facts: []fact{
-			{t("files.size"), size(v.Transfer.Size)}, {"SHA-256", mono(v.Transfer.Hash)}, {t("files.mode"), mono(v.Transfer.To.Mode)},
-			{t("files.owner"), either(v.Transfer.To.Owner)}, {t("sheet.by"), either(v.Principal)},
+			{t("files.size"), size(v.Transfer.Size)},
+			{"SHA-256", mono(v.Transfer.Hash)},
+			{t("files.mode"), mono(v.Transfer.To.Mode)},
+			{t("files.owner"), either(v.Transfer.To.Owner)},
+			{t("sheet.by"), either(v.Principal)},
 		}}}
 	}
 	if v.Counts.Open() > 0 {
@@ -167,7 +170,7 @@ func (c *Console) download(r *request) (answer, error) {
 		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(p.Name)}))
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		h.Set("Content-Length", strconv.FormatInt(p.Size, 10))
-		_, err := w.Write(first)
+		_, err := w.Write(first) //nolint:gosec // a download in a sandbox, which no browser shows
 		for n := int64(1); n < p.Chunks() && err == nil; n++ {
 			var data []byte
 			if _, data, err = c.Service.ReadChunk(r.Context(), r.caller, id, n); err == nil {
@@ -244,9 +247,13 @@ func (c *Console) newPush(r *request) (answer, error) {
 	}
 	fields := transferFields(t)
 	f := r.newForm("files/push", t("files.push.go"), slices.Concat([]*field{
-		{Name: "file", Label: t("files.file"), Hint: t("files.file.hint", r.t.bytes(maxPushed)), Kind: "file", Required: true}, fields[0],
-		{Name: "dir", Label: t("files.dir"), Placeholder: "/etc/app", Required: true}, {Name: "name", Label: t("files.name"), Hint: t("files.name.hint")},
-		{Name: "mode", Label: t("files.mode"), Value: "0644"}, {Name: "owner", Label: t("files.owner")}, {Name: "group", Label: t("files.group")},
+		{Name: "file", Label: t("files.file"), Hint: t("files.file.hint", r.t.bytes(maxPushed)), Kind: "file", Required: true},
+		fields[0],
+		{Name: "dir", Label: t("files.dir"), Placeholder: "/etc/app", Required: true},
+		{Name: "name", Label: t("files.name"), Hint: t("files.name.hint")},
+		{Name: "mode", Label: t("files.mode"), Value: "0644"},
+		{Name: "owner", Label: t("files.owner")},
+		{Name: "group", Label: t("files.group")},
 		{Name: "overwrite", Label: t("files.overwrite"), Kind: "check"},
 	}, fields[1:])...).back("files")
 	f.Files = true

@@ -101,7 +101,8 @@ func (c *Console) nodeGroup(r *request) (answer, error) {
 			hint = t("sets.sample", number(len(p.Sample)), number(p.Total))
 		}
 		members := section{Heading: t("sets.members"), Hint: hint, Table: list, Figures: []figure{
-			{Value: number(p.Total), Text: t("sets.nodes")}, {Value: number(p.Online), Text: t("home.online")},
+			{Value: number(p.Total), Text: t("sets.nodes")},
+			{Value: number(p.Online), Text: t("home.online")},
 			{Value: number(p.Cordoned), Text: t("sets.cordoned")},
 		}}
 		if len(p.Names) > 0 {

@@ -147,8 +147,14 @@ func (c *Console) nodePage(r *request, n *core.Node, edit *form) (answer, error)
 func (c *Console) nodeFacts(r *request, n *core.Node) []fact {
 	t := r.t.text
 	facts := []fact{
-		{t("node.id"), mono(n.ID)}, {t("nodes.seen"), instant(n.LastSeen)}, {t("node.hostname"), mono(n.Hostname)}, {t("nodes.os"), either(n.OSName)},
-		{t("node.kernel"), mono(n.Kernel)}, {t("node.arch"), either(n.Arch)}, {t("node.zone"), either(n.Zone)}, {t("node.private_ip"), either(n.PrivateIP)},
+		{t("node.id"), mono(n.ID)},
+		{t("nodes.seen"), instant(n.LastSeen)},
+		{t("node.hostname"), mono(n.Hostname)},
+		{t("nodes.os"), either(n.OSName)},
+		{t("node.kernel"), mono(n.Kernel)},
+		{t("node.arch"), either(n.Arch)},
+		{t("node.zone"), either(n.Zone)},
+		{t("node.private_ip"), either(n.PrivateIP)},
 		{t("node.public_ip"), either(n.PublicIP)},
 	}
 	if n.CPUs > 0 {
@@ -191,7 +197,7 @@ func (c *Console) taskTable(r *request, f core.TaskFilter, caption string) (*tab
 		if began.IsZero() {
 			began = tasks[i].Invocation.CreatedAt
 		}
-		list.row("", state(row.State), title(root+"tasks/"+row.ID, runName(tasks[i].Invocation), row.ID), exit, size(int64(row.Printed)), //nolint:gosec // far below
+		list.row("", state(row.State), title(root+"tasks/"+row.ID, runName(tasks[i].Invocation), row.ID), exit, size(int64(row.Printed)),
 			datum{Took: &row.Took, Num: true}, instant(began))
 	}
 	return list, nil

@@ -82,7 +82,9 @@ func (c *Console) newRegistration(r *request) (answer, error) {
 		Parts: []section{
 			{Warn: t("codes.once"), Hint: t("codes.line"), Code: []code{{ID: "line", Label: t("codes.curl"), Text: curl}, {ID: "line-wget", Label: t("codes.wget"), Text: line.String()}}},
 			{Heading: t("codes.code"), Facts: []fact{
-				{t("keys.id"), mono(made.ID.String())}, {t("codes.secret"), mono(secret)}, {t("codes.limit"), says(strconv.Itoa(made.Limit))},
+				{t("keys.id"), mono(made.ID.String())},
+				{t("codes.secret"), mono(secret)},
+				{t("codes.limit"), says(strconv.Itoa(made.Limit))},
 				{t("codes.ends"), instant(made.ExpiresAt)},
 			}},
 		},

@@ -164,7 +164,8 @@ func (c *Console) rollout(r *request) (answer, error) {
 		do  core.RolloutAction
 		may bool
 	}{
-		{core.PauseRollout, v.State == core.RolloutRunning}, {core.ResumeRollout, v.State == core.RolloutPaused || v.State == core.RolloutFrozen},
+		{core.PauseRollout, v.State == core.RolloutRunning},
+		{core.ResumeRollout, v.State == core.RolloutPaused || v.State == core.RolloutFrozen},
 		{core.RetryRollout, v.State.Open() && failedNodes(&v) > 0},
 	} {
 		if a.may {
@@ -175,9 +176,11 @@ func (c *Console) rollout(r *request) (answer, error) {
 		{Figures: []figure{
 			{Value: number(v.Count[core.UpgradeDone]), Of: t("home.of", number(v.Nodes)), Text: t("agents.changed")},
 			{Value: number(v.Count[core.UpgradeTrying] + v.Count[core.UpgradeFetching] + v.Count[core.UpgradeOffered]), Text: t("agents.under_way")},
-			{Value: number(failedNodes(&v)), Text: t("agents.failed")}, {Value: stage(&v), Text: t("agents.stage")},
+			{Value: number(failedNodes(&v)), Text: t("agents.failed")},
+			{Value: stage(&v), Text: t("agents.stage")},
 		}},
-		{Acts: acts, Actions: nil}, {Heading: t("nodes.title"), Table: list},
+		{Acts: acts, Actions: nil},
+		{Heading: t("nodes.title"), Table: list},
 	}
 	if v.Reason != "" {
 		parts[1].Warn = v.Reason

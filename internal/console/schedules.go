@@ -166,11 +166,16 @@ func (c *Console) schedule(r *request) (answer, error) {
 		Crumbs: crumbs(t("schedules.title"), "schedules"), State: scheduleState(&s.Schedule),
 		Parts: []section{
 			{Half: true, Heading: t("schedules.what"), Facts: []fact{
-				{t("schedules.when"), when}, {t("commands.command"), datum{Text: s.Command.String(), Href: root + "commands/" + s.Command.String(), Mono: true}},
-				{t("runs.tasks"), datum{Chips: s.Targets}}, {t("commands.params"), datum{Chips: params}}, {t("compose.user"), either(s.User)},
-				{t("sheet.by"), either(s.Principal)}, {t("sheet.changed"), instant(s.UpdatedAt)},
+				{t("schedules.when"), when},
+				{t("commands.command"), datum{Text: s.Command.String(), Href: root + "commands/" + s.Command.String(), Mono: true}},
+				{t("runs.tasks"), datum{Chips: s.Targets}},
+				{t("commands.params"), datum{Chips: params}},
+				{t("compose.user"), either(s.User)},
+				{t("sheet.by"), either(s.Principal)},
+				{t("sheet.changed"), instant(s.UpdatedAt)},
 			}, Acts: []act{toggle}, Actions: []link{{Href: path + "/delete", Text: t("sheet.delete"), Danger: true}}},
-			{Half: true, Heading: t("schedules.fires"), Table: firesTable(r, fires)}, {Heading: t("schedules.past"), Table: was, Next: info.Next},
+			{Half: true, Heading: t("schedules.fires"), Table: firesTable(r, fires)},
+			{Heading: t("schedules.past"), Table: was, Next: info.Next},
 		},
 	}), nil
 }
@@ -227,9 +232,13 @@ func (c *Console) standing(r *request) (answer, error) {
 	}
 	mark, path := "over", root+"standing/"+v.ID.String()
 	what := section{Half: true, Heading: t("schedules.what"), Facts: []fact{
-		{t("schedules.when"), standingWhen(r, &v)}, {t("schedules.overlap"), says(t("schedules.overlap." + v.Policy.Overlap.String()))},
-		{t("schedules.missed"), says(v.Policy.Missed.String())}, {t("schedules.jitter"), took(v.Policy.Jitter)}, {t("runs.tasks"), count(v.Counts.Total())},
-		{t("sheet.by"), either(v.Principal)}, {t("users.since"), instant(v.CreatedAt)},
+		{t("schedules.when"), standingWhen(r, &v)},
+		{t("schedules.overlap"), says(t("schedules.overlap." + v.Policy.Overlap.String()))},
+		{t("schedules.missed"), says(v.Policy.Missed.String())},
+		{t("schedules.jitter"), took(v.Policy.Jitter)},
+		{t("runs.tasks"), count(v.Counts.Total())},
+		{t("sheet.by"), either(v.Principal)},
+		{t("users.since"), instant(v.CreatedAt)},
 	}}
 	var fires []time.Time
 	if v.Counts.Open() > 0 {
@@ -240,8 +249,10 @@ func (c *Console) standing(r *request) (answer, error) {
 		Crumbs: crumbs(t("schedules.title"), "schedules"), State: mark, Intro: v.Reason,
 		Actions: []link{{Href: root + "runs/" + v.ID.String(), Text: t("schedules.run"), Icon: "list"}},
 		Parts: []section{
-			what, {Half: true, Heading: t("schedules.fires"), Hint: t("schedules.fires.local"), Table: firesTable(r, fires)},
-			{Heading: t("schedules.past"), Table: was}, {Heading: t("compose.script"), Code: []code{{ID: "script", Text: shownText(v.Content)}}},
+			what,
+			{Half: true, Heading: t("schedules.fires"), Hint: t("schedules.fires.local"), Table: firesTable(r, fires)},
+			{Heading: t("schedules.past"), Table: was},
+			{Heading: t("compose.script"), Code: []code{{ID: "script", Text: shownText(v.Content)}}},
 		},
 	}), nil
 }

@@ -116,10 +116,10 @@ func (c *Console) session(r *request) (answer, error) {
 	ends := &table{Caption: t("nodes.title"), Columns: columns(t("runs.state"), t("node"), t("sessions.begun"), t("sessions.over"), t("task.why"))}
 	for i := range s.Connections {
 		n := &s.Connections[i]
-		mark := map[core.ConnectionStatus]string{core.ConnectionConnecting: "connecting", core.ConnectionConnected: "live", core.ConnectionFailed: "failed"}[n.Status]
-		if mark == "" {
-			mark = "ended"
-		}
+		mark := map[core.ConnectionStatus]string{
+			core.ConnectionConnecting: "connecting", core.ConnectionConnected: "live", core.ConnectionFailed: "failed",
+			core.ConnectionDisconnected: "ended", core.ConnectionTerminated: "ended",
+		}[n.Status]
 		why := n.Detail
 		if n.Exit != nil {
 			why = t("task.exit") + " " + strconv.Itoa(int(n.Exit.Code))
@@ -130,13 +130,19 @@ func (c *Console) session(r *request) (answer, error) {
 	page := &sheet{
 		Crumbs: crumbs(t("sessions.title"), "sessions"), State: sessionState(&s),
 		Parts: []section{{Facts: []fact{
-			{t("sessions.who"), says(s.Principal)}, {t("compose.user"), either(s.User)}, {t("sessions.from"), either(s.ClientIP)}, {t("sessions.begun"), instant(s.CreatedAt)},
-			{t("sessions.over"), instant(s.EndedAt)}, {t("commands.command"), either(s.Command)}, {t("sessions.recorded"), says(yesNo(r, s.Record))},
+			{t("sessions.who"), says(s.Principal)},
+			{t("compose.user"), either(s.User)},
+			{t("sessions.from"), either(s.ClientIP)},
+			{t("sessions.begun"), instant(s.CreatedAt)},
+			{t("sessions.over"), instant(s.EndedAt)},
+			{t("commands.command"), either(s.Command)},
+			{t("sessions.recorded"), says(yesNo(r, s.Record))},
 		}}, {Heading: t("nodes.title"), Table: ends}},
 	}
 	if s.EndedAt.IsZero() {
 		page.Parts[0].Acts = []act{
-			{Action: path + "/watch", Text: t("sessions.watch"), Icon: "search"}, {Action: path + "/take", Text: t("sessions.take"), Icon: "terminal"},
+			{Action: path + "/watch", Text: t("sessions.watch"), Icon: "search"},
+			{Action: path + "/take", Text: t("sessions.take"), Icon: "terminal"},
 			{Action: path + "/end", Text: t("sessions.end"), Icon: "stop", Danger: true},
 		}
 	} else if s.Record {

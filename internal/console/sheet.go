@@ -1,7 +1,6 @@
 package console
 
 import (
-	"strconv"
 	"time"
 
 	"errand/internal/core"
@@ -188,5 +187,3 @@ func percent(n int64, of int64) *float64 {
 	p := min(100, float64(n)*100/float64(of))
 	return &p
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

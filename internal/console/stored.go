@@ -156,18 +156,25 @@ func (c *Console) command(r *request) (answer, error) {
 			list.row("", state(runState(&runs[i])), title(root+"runs/"+runs[i].ID.String(), runName(&runs[i]), runs[i].ID.String()), count(runs[i].Counts.Total()), instant(runs[i].CreatedAt))
 		}
 		facts := []fact{
-			{t("run.type"), says(string(cmd.Type))}, {t("compose.user"), either(cmd.User)}, {t("compose.work_dir"), either(cmd.WorkDir)},
-			{t("compose.timeout"), took(cmd.Timeout)}, {t("commands.params"), datum{Chips: names}}, {t("sheet.changed"), instant(cmd.UpdatedAt)},
+			{t("run.type"), says(string(cmd.Type))},
+			{t("compose.user"), either(cmd.User)},
+			{t("compose.work_dir"), either(cmd.WorkDir)},
+			{t("compose.timeout"), took(cmd.Timeout)},
+			{t("commands.params"), datum{Chips: names}},
+			{t("sheet.changed"), instant(cmd.UpdatedAt)},
 		}
 		return r.show("commands", cmd.Name, &sheet{
 			Crumbs: crumbs(t("commands.title"), "commands"), Intro: cmd.Description, Tags: cmd.Tags,
 			Actions: []link{
-				{Href: root + path + "/edit", Text: t("commands.edit")}, {Href: root + "schedules/new?command=" + url.QueryEscape(cmd.ID.String()), Text: t("schedules.new"), Icon: "clock"},
+				{Href: root + path + "/edit", Text: t("commands.edit")},
+				{Href: root + "schedules/new?command=" + url.QueryEscape(cmd.ID.String()), Text: t("schedules.new"), Icon: "clock"},
 				{Href: root + path + "/delete", Text: t("sheet.delete"), Danger: true},
 			},
 			Parts: []section{
-				{Heading: t("compose.script"), Code: []code{{ID: "script", Text: shownText(cmd.Content)}}, Half: true}, {Heading: t("commands.run"), Form: f, Half: true},
-				{Heading: t("run.how"), Facts: facts}, {Heading: t("runs.title"), Table: list},
+				{Heading: t("compose.script"), Code: []code{{ID: "script", Text: shownText(cmd.Content)}}, Half: true},
+				{Heading: t("commands.run"), Form: f, Half: true},
+				{Heading: t("run.how"), Facts: facts},
+				{Heading: t("runs.title"), Table: list},
 			},
 		}), nil
 	}

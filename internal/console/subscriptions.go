@@ -164,7 +164,9 @@ func (c *Console) subscription(r *request) (answer, error) {
 			Crumbs: crumbs(t("events.title"), "events"), State: subscriptionState(&sub),
 			Parts: []section{
 				{Facts: facts, Acts: []act{{Action: root + path + "/ping", Text: t("events.ping"), Icon: "pulse"}, {Action: root + path + "/rotate", Text: t("events.rotate"), Icon: "key"}, toggle}},
-				letters, {Heading: t("events.edit"), Form: f, Half: true}, {Heading: t("events.replay"), Hint: t("events.replay.text"), Form: replay, Half: true},
+				letters,
+				{Heading: t("events.edit"), Form: f, Half: true},
+				{Heading: t("events.replay"), Hint: t("events.replay.text"), Form: replay, Half: true},
 				{Heading: t("sheet.delete"), Actions: []link{{Href: root + path + "/delete", Text: t("sheet.delete"), Danger: true}}},
 			},
 		}), nil

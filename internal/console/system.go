@@ -51,7 +51,7 @@ func (c *Console) system(r *request) (answer, error) {
 		facts = append(facts, fact{t("system.go"), mono(info.GoVersion)})
 	}
 	if s.Store >= 0 {
-		facts = append(facts, fact{t("system.store"), datum{Text: r.t.bytes(uint64(s.Store))}}) //nolint:gosec // not negative
+		facts = append(facts, fact{t("system.store"), datum{Text: r.t.bytes(uint64(s.Store))}})
 	}
 	keep := t("system.forever")
 	if s.Keep.Age > 0 {
@@ -62,10 +62,13 @@ func (c *Console) system(r *request) (answer, error) {
 		Actions: []link{{Href: "/metrics", Text: t("system.metrics"), Icon: "pulse"}, {Href: "/readyz", Text: t("system.ready")}},
 		Parts: []section{
 			{Figures: []figure{
-				{Value: number(s.Connected), Text: t("system.connected")}, {Value: number(s.Open), Text: t("system.open")},
-				{Value: number(online), Of: t("home.of", number(nodes)), Text: t("home.online")}, {Value: r.t.duration(c.Now().Sub(s.Since)), Text: t("system.up")},
+				{Value: number(s.Connected), Text: t("system.connected")},
+				{Value: number(s.Open), Text: t("system.open")},
+				{Value: number(online), Of: t("home.of", number(nodes)), Text: t("home.online")},
+				{Value: r.t.duration(c.Now().Sub(s.Since)), Text: t("system.up")},
 			}},
-			{Heading: t("system.checks"), Table: checks}, {Heading: t("system.server"), Half: true, Facts: facts},
+			{Heading: t("system.checks"), Table: checks},
+			{Heading: t("system.server"), Half: true, Facts: facts},
 			{Heading: t("system.agents"), Half: true, Table: versions},
 		},
 	}), nil
