@@ -178,11 +178,26 @@ func nodesShow(c *connection) *cobra.Command {
 				return err
 			}
 			rows := [][]string{
-				{"id", n.ID}, {"name", n.Name}, {"state", nodeState(&n)}, {"last seen", when(n.LastSeen)}, {"hostname", n.Hostname},
-				{"system", n.OS}, {"kernel", n.Kernel}, {"platform", strings.Trim(n.Platform+"/"+n.Arch, "/")}, {"processors", count(n.CPUs)},
-				{"memory", gib(n.Memory)}, {"gpus", strings.Join(n.GPUs, ", ")}, {"private address", n.PrivateIP}, {"public address", n.PublicIP},
-				{"time zone", n.Zone}, {"agent", n.Agent}, {"features", strings.Join(n.Features, ",")}, {"tags", tagList(n.Tags)},
-				{"registered", when(n.RegisteredAt)}, {"tasks in progress", strconv.Itoa(n.Active)}, {"tasks ended", strconv.Itoa(n.Finished)},
+				{"id", n.ID},
+				{"name", n.Name},
+				{"state", nodeState(&n)},
+				{"last seen", when(n.LastSeen)},
+				{"hostname", n.Hostname},
+				{"system", n.OS},
+				{"kernel", n.Kernel},
+				{"platform", strings.Trim(n.Platform+"/"+n.Arch, "/")},
+				{"processors", count(n.CPUs)},
+				{"memory", gib(n.Memory)},
+				{"gpus", strings.Join(n.GPUs, ", ")},
+				{"private address", n.PrivateIP},
+				{"public address", n.PublicIP},
+				{"time zone", n.Zone},
+				{"agent", n.Agent},
+				{"features", strings.Join(n.Features, ",")},
+				{"tags", tagList(n.Tags)},
+				{"registered", when(n.RegisteredAt)},
+				{"tasks in progress", strconv.Itoa(n.Active)},
+				{"tasks ended", strconv.Itoa(n.Finished)},
 			}
 			if k := n.Cordon; k != nil {
 				rows = append(rows, []string{"cordoned", when(&k.Since) + " by " + k.By}, []string{"reason", k.Reason})
