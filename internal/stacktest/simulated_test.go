@@ -151,7 +151,7 @@ func (n *simulated) message(msg []byte) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch kind { //nolint:exhaustive // the rest is for real nodes
+	switch kind { // the rest is for real nodes
 	case protocol.KindRun:
 		if m, err := protocol.DecodeRun(msg); err == nil {
 			n.run(&m)
