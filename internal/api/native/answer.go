@@ -29,7 +29,7 @@ type slowWriter struct {
 
 func (s *slowWriter) Write(b []byte) (int, error) {
 	// The request has been read, so nothing is waited for any more but that the caller takes the answer.
-	now := time.Now() //nolint:forbidigo // deadlines of connections go by the clock of the system
+	now := time.Now()
 	err := errors.Join(s.control.SetReadDeadline(time.Time{}), s.control.SetWriteDeadline(now.Add(writeWithin)))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
