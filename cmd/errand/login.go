@@ -26,9 +26,9 @@ func newLogin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "login [CONTEXT]", Short: "Sign in with an access key, and keep a login instead of the key",
 		Long: `Exchanges an access key for a login: a token that ends by itself, with the key, and by errand logout. It is kept in a context, which becomes the current one;
-the key itself is not kept. The key is --key with its secret on standard input, or else the one that other commands would use.` + connectHelp,
+the key itself is not kept. The key is --key, with its secret on standard input, or else the one that other commands would use.` + connectHelp,
 		Example: `  errand login
-  errand login prod --server https://errand.example.com --key ek0123456789abcdefgh <secret.txt
+  errand login prod --server http://127.0.0.1:8470
   errand login --duration 1h`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -117,21 +117,29 @@ func newLogout() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logout", Short: "End the login of the current context, on the server too",
 		Long:    `Ends the login on the server, so that a copy of it is worth nothing, and forgets the context that holds it.` + connectHelp,
-		Example: "  errand logout\n  errand logout --context prod", Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) },
+		Example: "  errand logout", Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := c.call(cmd, http.MethodDelete, "logins/mine", nil, nil, nil)
-			var refused *client.Error
-			if ended := errors.As(err, &refused) && refused.Status == http.StatusUnauthorized; err != nil && !ended {
+			s, file, err := loadSettings()
+			if err != nil {
 				return err
-			}
-			s, file, loadErr := loadSettings()
-			if loadErr != nil {
-				return errors.Join(err, loadErr)
 			}
 			name := cmp.Or(c.context, s.Current)
 			p := s.Contexts[name]
-			if p == nil || p.Token == "" || p.KeyID != "" || c.proof.token != p.Token {
-				return err // it came from elsewhere
+			if p == nil || p.Token == "" || p.KeyID != "" { // the login comes from elsewhere, if there is one
+				return c.call(cmd, http.MethodDelete, "logins/mine", nil, nil, nil)
+			}
+			token, err := reveal(p.Token)
+			if err != nil {
+				return err
+			}
+			api, err := client.New(client.Config{URL: p.Server, Token: token, CAFile: p.CAFile, Agent: "errand/" + version})
+			if err != nil {
+				return err
+			}
+			err = api.Call(cmd.Context(), http.MethodDelete, "logins/mine", nil, nil, nil)
+			var refused *client.Error
+			if ended := errors.As(err, &refused) && refused.Status == http.StatusUnauthorized; err != nil && !ended {
+				return err
 			}
 			delete(s.Contexts, name)
 			if s.Current == name {
