@@ -75,6 +75,7 @@ func (d *Dialect) createInvocation(ctx context.Context, c core.Caller, req *crea
 	if err != nil {
 		return nil, err
 	}
+	runOnce(ctx, c, &spec)
 	v, err := d.env.Service.Run(ctx, c, spec)
 	if err != nil {
 		return nil, err

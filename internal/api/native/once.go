@@ -81,6 +81,20 @@ func orderHash(r *api.Request) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// order is what tells an order from others.
+type order struct{ key, hash string }
+
+// orderKeyOf is the key under which a context holds the order that is carried out.
+type orderKeyOf struct{}
+
+// runOnce has a run remember the order that made it. The two are stored in one transaction, so that not even a server that dies right after it can make
+// the run twice.
+func runOnce(ctx context.Context, c core.Caller, spec *core.RunSpec) {
+	if o, ok := ctx.Value(orderKeyOf{}).(order); ok && o.key != "" {
+		spec.ClientToken, spec.RequestHash = "native "+c.Principal+" "+o.key, o.hash
+	}
+}
+
 // outcome is the answer to an order, as it was given the first time.
 type outcome struct {
 	json  []byte
@@ -105,7 +119,7 @@ func carryOut[Req, Resp any](
 	var err error
 	o.json, err = s.Once(ctx, c, "native:"+pattern, k.key, k.hash, func(ctx context.Context) ([]byte, error) {
 		o.again = false
-		resp, err := fn(ctx, c, &k.req)
+		resp, err := fn(context.WithValue(ctx, orderKeyOf{}, order{k.key, k.hash}), c, &k.req)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"errand/internal/api/scene"
+	"errand/internal/core"
 )
 
 // order posts with an Idempotency-Key and returns what matters of the answer.
@@ -81,8 +82,28 @@ func TestOrdersAreCarriedOutOnce(t *testing.T) {
 		}
 	}
 	s.Advance(24 * time.Hour)
-	if code, again, _, p := order(t, url+"invocations", body, "deploy-1"); code != http.StatusOK || again != "" || p["id"] == first["id"] {
+	if code, again, _, p := order(t, url+"users/ann/keys", `{}`, "key"); code != http.StatusOK || again != "" || p["id"] == made["id"] {
 		t.Errorf("a day later: %d %s %v", code, again, p)
+	}
+}
+
+// TestRunIsMadeOnce has a server die after it made a run and before it noted its answer: the note is not there, and the run is.
+func TestRunIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := scene.New(t)
+	s.Node("n")
+	url := serve(t, s).URL + "/api/v1/invocations"
+	const body = `{"content":"true","targets":["n"]}`
+	_, _, _, first := order(t, url, body, "deploy-1")
+	s.Advance(core.OnceFor + time.Second)
+	if n, err := s.Service.ForgetOnce(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d notes, %v", n, err)
+	}
+	if code, _, _, again := order(t, url, body, "deploy-1"); code != http.StatusOK || again["id"] != first["id"] || first["id"] == nil {
+		t.Errorf("%d %v, not %v", code, again, first)
+	}
+	if code, _, _, p := order(t, url, `{"content":"false","targets":["n"]}`, "deploy-1"); code != http.StatusUnprocessableEntity || p["code"] != "idempotency_key_reused" {
+		t.Errorf("%d %v", code, p)
 	}
 }
 

@@ -159,6 +159,9 @@ func (d *Dialect) move(ctx context.Context, c core.Caller, on *transferTargets, 
 	if err != nil {
 		return nil, err
 	}
+	if spec.ClientToken == "" {
+		runOnce(ctx, c, &spec)
+	}
 	v, err := d.env.Service.Run(ctx, c, spec)
 	if err != nil {
 		return nil, err
