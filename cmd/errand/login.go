@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,13 +69,7 @@ func loginClient(cmd *cobra.Command, c *connection, keyID string) (*client.Clien
 	if err := c.format.check(); err != nil {
 		return nil, err
 	}
-	if onTerminalIn(cmd.InOrStdin()) {
-		if _, err := fmt.Fprint(cmd.ErrOrStderr(), "Secret (it is shown): "); err != nil {
-			return nil, err
-		}
-	}
-	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 1<<12)).ReadString('\n')
-	secret := strings.TrimSpace(line)
+	secret, err := readSecret(cmd)
 	if secret == "" {
 		return nil, usage(cmp.Or(err, errors.New("no secret on standard input")))
 	}

@@ -160,6 +160,9 @@ func TestPackageLife(t *testing.T) {
 	if out := s.run("ps -o user=,args= $(systemctl main-pid errand-server)"); strings.Join(strings.Fields(out), " ") != "errand /usr/bin/errand server --data /var/lib/errand" {
 		t.Errorf("the server: %q", out)
 	}
+	if page := s.run("zcat /usr/share/man/man1/errand-run.1.gz"); !strings.HasPrefix(page, ".") || !strings.Contains(page, "concurrency") {
+		t.Errorf("the manual page of errand run: %.200q", page)
+	}
 	if strings.Contains(s.run("cat /var/log/errand-server.service.log"), s.client.Secret) {
 		t.Error("the root key is in the log")
 	}
