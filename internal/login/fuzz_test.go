@@ -87,7 +87,7 @@ func FuzzCallback(f *testing.F) {
 	l := fuzzed(f)
 	at := flow{State: randomText(), Nonce: randomText(), Verifier: randomText(), Next: "/console/nodes", Redirect: "http://127.0.0.1" + CallbackPath, At: l.config.Now()}
 	w := httptest.NewRecorder()
-	if err := l.setFlow(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/", nil), &at); err != nil { //nolint:noctx // nothing is called with it
+	if err := l.setFlow(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/", nil), &at); err != nil {
 		f.Fatal(err)
 	}
 	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")

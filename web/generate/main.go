@@ -12,7 +12,7 @@ import (
 func main() {
 	if err := run("../internal/console/static"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:forbidigo // this is the main of a program
+		os.Exit(1)
 	}
 }
 
