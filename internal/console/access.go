@@ -289,7 +289,7 @@ func readNetworks(r *request, name string, texts []string) ([]netip.Prefix, erro
 // server is the address by which the reader reaches this server.
 func (r *request) server() *url.URL {
 	scheme := "http"
-	if r.TLS != nil {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
 	}
 	return &url.URL{Scheme: scheme, Host: r.Host}

@@ -229,7 +229,7 @@ func (c *Console) previewOf(r *request, o *order) previewView {
 		}
 	}
 	if o.Target != "" && strings.TrimSpace(o.Script) != "" {
-		v.Same = o.equivalents(baseURL(r), names)
+		v.Same = o.equivalents(r.server().String(), names)
 	}
 	return v
 }
@@ -398,12 +398,4 @@ func (o *order) pace() (*core.Pace, error) {
 		p.ProbeTimeout = time.Duration(timeout) * time.Second
 	}
 	return &p, nil
-}
-
-// baseURL is how the reader reaches the server.
-func baseURL(r *request) string {
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
 }

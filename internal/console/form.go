@@ -152,9 +152,9 @@ func (f *form) words(name string) []string {
 // again shows a form that was refused once more: page is the page that it stands on. What no change of the form can help is returned.
 func (f *form) again(r *request, err error, page func() (answer, error)) (answer, error) {
 	e := core.AsError(err)
-	if !errors.As(err, new(*core.Error)) || !slices.Contains([]core.Code{
-		core.CodeInvalid, core.CodeNotFound, core.CodeConflict, core.CodeLimit, core.CodeUnavailable,
-	}, e.Code) {
+	helps := slices.Contains([]core.Code{core.CodeInvalid, core.CodeNotFound, core.CodeConflict, core.CodeLimit, core.CodeUnavailable}, e.Code) ||
+		e.Code == core.CodeDenied && e.Reason == core.ReasonUnsupported // to nobody, and not to this reader
+	if !errors.As(err, new(*core.Error)) || !helps {
 		return answer{}, err
 	}
 	detail := e.Detail

@@ -75,7 +75,10 @@ func TestTerminalPages(t *testing.T) {
 	t.Parallel()
 	_, r, _ := start(t)
 	_, body := r.post("sessions/new", url.Values{"node": {"web-1"}, "record": {"on"}})
-	has(t, body, "data-terminal", `data-node="web-1"`)
+	has(t, body, "data-terminal", `data-node="web-1"`, `data-url="/session?sessionId=`, "Recorded")
+	if _, unwatched := r.post("sessions/new", url.Values{"node": {"web-1"}}); !strings.Contains(unwatched, "data-terminal") || strings.Contains(unwatched, "Recorded") {
+		t.Errorf("whoever wants no recording gets\n%s", unwatched)
+	}
 	token := regexp.MustCompile(`data-token="([^"]+)"`).FindStringSubmatch(body)
 	id := regexp.MustCompile(`data-session="(\w+)"`).FindStringSubmatch(body)
 	if token == nil || id == nil || strings.Contains(body, "token="+token[1]+"&") {

@@ -209,10 +209,8 @@ func (c *Console) newSession(r *request) (answer, error) {
 	if f.get("node") == "" {
 		return f.again(r, problem("node", t("form.required")), page)
 	}
-	spec := core.SessionSpec{Origin: core.OriginNative, Nodes: []string{f.get("node")}, User: f.get("user"), Command: f.get("command")}
-	if on := f.on("record"); on {
-		spec.Record = &on
-	}
+	record := f.on("record") // an empty box is a wish, too
+	spec := core.SessionSpec{Origin: core.OriginNative, Nodes: []string{f.get("node")}, User: f.get("user"), Command: f.get("command"), Record: &record}
 	s, token, err := c.Service.StartSession(r.Context(), r.caller, spec)
 	if err != nil {
 		return f.again(r, err, page)
@@ -222,18 +220,15 @@ func (c *Console) newSession(r *request) (answer, error) {
 
 // terminalView is a page with a terminal on it. The token is a key to the session, and in no address.
 type terminalView struct {
-	ID, Node, Token, URL, User string
-	Watch, Record              bool
-	Since                      time.Time
+	ID, Node, Token, User string
+	URL                   string // of the WebSocket, on this server: templates let no scheme but those of pages into an address
+	Watch, Record         bool
+	Since                 time.Time
 }
 
 func (c *Console) terminal(r *request, s *core.Session, token string, watch bool) answer {
-	scheme := "ws"
-	if r.TLS != nil {
-		scheme = "wss"
-	}
 	v := terminalView{
-		ID: s.ID.String(), Token: token, URL: scheme + "://" + r.Host + "/session?sessionId=" + s.ID.String(), Watch: watch, Record: s.Record, User: s.User, Since: s.CreatedAt,
+		ID: s.ID.String(), Token: token, URL: "/session?sessionId=" + s.ID.String(), Watch: watch, Record: s.Record, User: s.User, Since: s.CreatedAt,
 	}
 	if len(s.Connections) > 0 {
 		v.Node = s.Connections[0].NodeID
@@ -261,7 +256,7 @@ func (c *Console) recordings(r *request) (answer, error) {
 		path := root + "recordings/" + v.Session.String() + "?node=" + url.QueryEscape(v.NodeID)
 		first := title(path, v.NodeID, cmpText(v.Command, v.Session.String()))
 		for _, m := range v.Matches {
-			first.Links = append(first.Links, link{Href: path + "&at=" + strconv.FormatFloat(m.At.Seconds(), 'f', 3, 64), Text: short(m.Text)})
+			first.Links = append(first.Links, link{Href: path + "&at=" + momentAfter(m.At), Text: short(m.Text)})
 		}
 		list.row("", first, datum{Text: v.By, Sub: v.User}, instant(v.StartedAt), datum{Took: &v.Length, Num: true}, size(v.Bytes))
 	}
@@ -269,6 +264,11 @@ func (c *Console) recordings(r *request) (answer, error) {
 		Tabs:  r.sessionTabs("recordings"),
 		Parts: []section{{Filter: &filter{Search: "q", Label: t("recordings.search"), Value: q}, Table: list, Next: info.Next}},
 	}), nil
+}
+
+// momentAfter is where a player that is to show what was printed at a moment begins, in seconds: not before it, which rounding could be.
+func momentAfter(at time.Duration) string {
+	return strconv.FormatFloat((at.Truncate(time.Millisecond) + time.Millisecond).Seconds(), 'f', 3, 64)
 }
 
 // playerView is a page with a player on it.

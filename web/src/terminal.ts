@@ -5,7 +5,7 @@ import { text } from "./messages";
 import { make, openScreen } from "./screen";
 
 export interface TerminalOptions {
-  url: string; // of the WebSocket, without the token
+  url: string; // of the WebSocket, without the token; may be relative to the page
   token: string;
   node?: string;
   watch?: boolean; // only looks on
@@ -178,7 +178,8 @@ export function mountTerminal(el: HTMLElement, options: TerminalOptions): () => 
     greeted = false;
     if (lost) say("again", text("terminal.again"));
     else say("connecting", text("terminal.connecting"));
-    const url = new URL(options.url);
+    const url = new URL(options.url, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("have", String(have));
     if (options.watch) url.searchParams.set("watch", "1");
     const s = new WebSocket(url, ["errand.terminal.v1", "errand.token." + token]); // a page can set no headers

@@ -34,9 +34,12 @@ func (b *browser) put(element string, attributes map[string]string) {
 func (b *browser) types(text string) {
 	b.tb.Helper()
 	for _, r := range text {
-		key := input.DispatchKeyEventParams{Type: "keyDown", Key: string(r), Text: string(r), WindowsVirtualKeyCode: int64(unicode.ToUpper(r))}
-		if r == '\r' {
-			key.Key = "Enter"
+		key := input.DispatchKeyEventParams{Type: "keyDown", Key: string(r), Text: string(r)}
+		switch {
+		case r == '\r':
+			key.Key, key.WindowsVirtualKeyCode = "Enter", '\r'
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == ' ': // the codes of other characters are those of other keys: '(' would be an arrow
+			key.WindowsVirtualKeyCode = int64(unicode.ToUpper(r))
 		}
 		if _, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, key); err != nil {
 			b.tb.Fatal(err)
