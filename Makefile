@@ -29,6 +29,9 @@ NFPM         := $(NFPM_DIR)/nfpm
 # The clean Debian that internal/packagetest installs packages in. What scripts/debian-root puts there has the number in the name.
 DEBIAN_ROOT := $(TOOLS)/debian-root-1
 
+# A program under the race detector sleeps for a second before it ends, so that others may still report; the tests end thousands of them.
+export GORACE ?= atexit_sleep_ms=0
+
 NODE_STORIES := internal/api/apitest/node
 NODE_STAMP   := $(patsubst %/package.json,%/node_modules/.installed,$(wildcard $(NODE_STORIES)/package.json))
 

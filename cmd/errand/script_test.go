@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Vars = append(env.Vars, s.environ(env.WorkDir, key)...)
-			env.Vars = append(env.Vars, "SERVER="+s.url, "DATA="+s.data, "USERNAME="+name)
+			env.Vars = append(env.Vars, "GORACE="+os.Getenv("GORACE"), "SERVER="+s.url, "DATA="+s.data, "USERNAME="+name)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": exitsWith},
