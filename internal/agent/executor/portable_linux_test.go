@@ -24,7 +24,11 @@ func portableProgram(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "supervise")
 	script := fmt.Sprintf("#!/bin/sh\nexec %s %s \"$2\"\n", self(t), supervisePortably)
-	if err := os.WriteFile(file, []byte(script), 0o700); err != nil {
+	// A program that another test begins in this moment would inherit the open file, and nobody can run a file that is open for writing.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(file, []byte(script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return file
