@@ -27,6 +27,9 @@ import (
 // lookEvery is how often a supervisor looks for requests, and the agent for the end.
 const lookEvery = 100 * time.Millisecond
 
+// lateLooks is how many looks later a supervisor may end than it has written down how the command ended; nobody waits for it longer.
+const lateLooks = 20
+
 // portablePlan is a Spec with everything looked up that can be looked up beforehand. It is all the supervisor knows.
 type portablePlan struct {
 	ID      string        `json:"id"`
@@ -311,12 +314,14 @@ func portableRunning(dir string) bool {
 func (t *portableTask) Wait(ctx context.Context) (Exit, error) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	for {
+	for late := 0; ; {
 		alive := t.Running()
 		exit, err := readExit(t.dir)
 		switch {
-		case err == nil:
+		case err == nil && (!alive || late == lateLooks):
 			return exit, nil
+		case err == nil: // the supervisor is about to let go of the folder, which can be removed after that
+			late++
 		case !missing(err):
 			return Exit{}, fmt.Errorf("wait for task %s: %w", t.plan.ID, err)
 		case !alive:
