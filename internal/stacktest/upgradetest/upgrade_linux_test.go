@@ -286,12 +286,26 @@ func (m *machine) kill() {
 	_ = m.cmd.Process.Signal(syscall.SIGKILL)
 }
 
+// stop asks the agent to end until it does: a signal that comes in the moment in which it replaces its own program is lost with the old one.
 func (m *machine) stop() {
-	m.mu.Lock()
-	m.over = true
-	_ = m.cmd.Process.Signal(syscall.SIGTERM)
-	m.mu.Unlock()
-	m.wait.Wait()
+	ended := make(chan struct{})
+	go func() {
+		m.wait.Wait()
+		close(ended)
+	}()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		m.mu.Lock()
+		m.over = true
+		_ = m.cmd.Process.Signal(syscall.SIGTERM)
+		m.mu.Unlock()
+		select {
+		case <-ended:
+			return
+		case <-again.C:
+		}
+	}
 }
 
 func (m *machine) path(names ...string) string {
