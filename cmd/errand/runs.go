@@ -110,19 +110,11 @@ func runsList(c *connection) *cobra.Command {
 // listRuns reads pages until there are enough runs.
 func listRuns(ctx context.Context, api *client.Client, query url.Values, limit int) (native.Invocations, error) {
 	all := native.Invocations{Invocations: []native.Invocation{}}
-	for len(all.Invocations) < limit {
-		query.Set("limit", strconv.Itoa(min(1000, limit-len(all.Invocations))))
-		var page native.Invocations
-		if err := api.Call(ctx, http.MethodGet, "invocations", query, nil, &page); err != nil {
-			return all, err
-		}
+	err := client.Pages(ctx, api, "invocations", query, limit, func(page native.Invocations) (int, string) {
 		all.Invocations, all.Next = append(all.Invocations, page.Invocations...), page.Next
-		if page.Next == "" {
-			break
-		}
-		query.Set("cursor", page.Next)
-	}
-	return all, nil
+		return len(page.Invocations), page.Next
+	})
+	return all, err
 }
 
 const (

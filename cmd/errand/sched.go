@@ -79,19 +79,11 @@ func schedList(c *connection) *cobra.Command {
 
 func listSchedules(ctx context.Context, api *client.Client, query url.Values, limit int) (native.Schedules, error) {
 	all := native.Schedules{Schedules: []native.Schedule{}}
-	for len(all.Schedules) < limit {
-		query.Set("limit", strconv.Itoa(min(1000, limit-len(all.Schedules))))
-		var page native.Schedules
-		if err := api.Call(ctx, http.MethodGet, "schedules", query, nil, &page); err != nil {
-			return all, err
-		}
+	err := client.Pages(ctx, api, "schedules", query, limit, func(page native.Schedules) (int, string) {
 		all.Schedules, all.Next = append(all.Schedules, page.Schedules...), page.Next
-		if page.Next == "" {
-			break
-		}
-		query.Set("cursor", page.Next)
-	}
-	return all, nil
+		return len(page.Schedules), page.Next
+	})
+	return all, err
 }
 
 // clockFlags say when a schedule fires.

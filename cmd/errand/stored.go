@@ -69,19 +69,11 @@ func storedList(c *connection) *cobra.Command {
 
 func listStored(ctx context.Context, api *client.Client, query url.Values, limit int) (native.Commands, error) {
 	all := native.Commands{Commands: []native.Command{}}
-	for len(all.Commands) < limit {
-		query.Set("limit", strconv.Itoa(min(1000, limit-len(all.Commands))))
-		var page native.Commands
-		if err := api.Call(ctx, http.MethodGet, "commands", query, nil, &page); err != nil {
-			return all, err
-		}
+	err := client.Pages(ctx, api, "commands", query, limit, func(page native.Commands) (int, string) {
 		all.Commands, all.Next = append(all.Commands, page.Commands...), page.Next
-		if page.Next == "" {
-			break
-		}
-		query.Set("cursor", page.Next)
-	}
-	return all, nil
+		return len(page.Commands), page.Next
+	})
+	return all, err
 }
 
 // stored finds a command by its name or its id.

@@ -2,48 +2,34 @@ package client
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"iter"
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
-// Each walks a listing, page by page as far as it is read: it calls GET path, takes the rows out of the member of that name, and goes on where
-// next says. query may hold limit, the rows of a page. After an error there is nothing more.
-func Each[Row any](ctx context.Context, c *Client, path string, query url.Values, member string) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		var none Row
-		query := maps.Clone(query)
-		if query == nil {
-			query = url.Values{}
-		}
-		for {
-			var page map[string]json.RawMessage
-			if err := c.Call(ctx, http.MethodGet, path, query, nil, &page); err != nil {
-				yield(none, err)
-				return
-			}
-			var rows []Row
-			var next string
-			err := json.Unmarshal(page[member], &rows)
-			if text, ok := page["next"]; ok && err == nil {
-				err = json.Unmarshal(text, &next)
-			}
-			if err != nil {
-				yield(none, fmt.Errorf("answer of %s: %w", c.config.URL, err))
-				return
-			}
-			for _, row := range rows {
-				if !yield(row, nil) {
-					return
-				}
-			}
-			if next == "" || next == query.Get("cursor") {
-				return
-			}
-			query.Set("cursor", next)
-		}
+// maxPage is the most rows that a page may have.
+const maxPage = 1000
+
+// Pages reads a listing page by page, until it has limit rows or there are no more: it calls GET path and hands each page to take, which says how many
+// rows it has and what its next is. query may hold anything but limit and cursor.
+func Pages[Page any](ctx context.Context, c *Client, path string, query url.Values, limit int, take func(Page) (rows int, next string)) error {
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
 	}
+	for limit > 0 {
+		query.Set("limit", strconv.Itoa(min(maxPage, limit)))
+		var page Page
+		if err := c.Call(ctx, http.MethodGet, path, query, nil, &page); err != nil {
+			return err
+		}
+		rows, next := take(page)
+		if next == "" || next == query.Get("cursor") {
+			return nil
+		}
+		limit -= rows
+		query.Set("cursor", next)
+	}
+	return nil
 }

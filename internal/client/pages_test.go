@@ -1,31 +1,28 @@
 package client_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"errand/internal/client"
 )
 
-func TestEach(t *testing.T) {
+func TestPages(t *testing.T) {
 	t.Parallel()
-	asked := 0
+	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
-		pages := map[string]string{"": `{"users":[{"name":"a"},{"name":"b"}],"next":"x"}`, "x": `{"users":[],"next":"y"}`, "y": `{"users":[{"name":"c"}]}`}
+		pages := map[string]string{"": `{"users":["a","b"],"next":"x"}`, "x": `{"users":[],"next":"y"}`, "y": `{"users":["c"]}`, "again": `{"users":["d"],"next":"again"}`}
 		if r.URL.Path != "/api/v1/users" {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte(`{"status":404,"title":"No such resource","code":"no_such_resource"}`))
 			return
 		}
-		if r.URL.Query().Get("limit") != "2" {
-			t.Errorf("asked for %s", r.URL)
-		}
+		asked = append(asked, r.URL.RawQuery)
 		_, _ = w.Write([]byte(pages[r.URL.Query().Get("cursor")]))
 	}))
 	t.Cleanup(server.Close)
@@ -33,33 +30,41 @@ func TestEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type row struct{ Name string }
-	walk := func(ctx context.Context, path, member string, most int) (names string, err error) {
-		query := url.Values{"limit": {"2"}}
-		for r, failed := range client.Each[row](ctx, c, path, query, member) {
-			if failed != nil {
-				return names, failed
+	type page struct {
+		Users []string
+		Next  string
+	}
+	for _, tt := range []struct {
+		path   string
+		query  url.Values
+		limit  int
+		names  string
+		asked  []string
+		refuse string
+	}{
+		{"users", url.Values{"a": {"b"}}, 1 << 30, "abc", []string{"a=b&limit=1000", "a=b&cursor=x&limit=1000", "a=b&cursor=y&limit=1000"}, ""},
+		{"users", nil, 2, "ab", []string{"limit=2"}, ""},
+		{"users", nil, 3, "abc", []string{"limit=3", "cursor=x&limit=1", "cursor=y&limit=1"}, ""},
+		{"users", url.Values{"cursor": {"again"}}, 3, "d", []string{"cursor=again&limit=3"}, ""},
+		{"users", nil, 0, "", nil, ""},
+		{"nonsense", nil, 3, "", nil, "no_such_resource"},
+	} {
+		asked = nil
+		names, before := "", len(tt.query)
+		err := client.Pages(t.Context(), c, tt.path, tt.query, tt.limit, func(p page) (int, string) {
+			names += strings.Join(p.Users, "")
+			return len(p.Users), p.Next
+		})
+		var refused *client.Error
+		if tt.refuse != "" {
+			if !errors.As(err, &refused) || refused.Code != tt.refuse {
+				t.Errorf("%s: %v", tt.path, err)
 			}
-			if names += r.Name; len(names) == most {
-				break
-			}
+		} else if err != nil || names != tt.names || !slices.Equal(asked, tt.asked) {
+			t.Errorf("at most %d: %q %v, asked for %v", tt.limit, names, err, asked)
 		}
-		if len(query) != 1 {
-			t.Errorf("changes the caller's query: %v", query)
+		if len(tt.query) != before {
+			t.Errorf("changes the caller's query: %v", tt.query)
 		}
-		return names, nil
-	}
-	if names, err := walk(t.Context(), "users", "users", 0); names != "abc" || err != nil || asked != 3 {
-		t.Errorf("%s %v, asked %d times", names, err, asked)
-	}
-	if names, err := walk(t.Context(), "users", "users", 1); names != "a" || err != nil || asked != 4 {
-		t.Errorf("%s %v, asked %d times", names, err, asked)
-	}
-	var refused *client.Error
-	if _, err := walk(t.Context(), "nonsense", "users", 0); !errors.As(err, &refused) || refused.Code != "no_such_resource" {
-		t.Errorf("%v", err)
-	}
-	if _, err := walk(t.Context(), "users", "keys", 0); err == nil || !strings.Contains(err.Error(), "answer of") {
-		t.Errorf("%v", err)
 	}
 }
