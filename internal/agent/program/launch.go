@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	"errand/internal/agent"
@@ -44,6 +46,9 @@ func (e Env) launch(ctx context.Context, o *Options) (code int, over bool) {
 		case c.Program == "":
 			return 0, false
 		case c.Window == 0:
+			if ending(ctx) {
+				return exitOK, true
+			}
 			err = upgrade.Exec(c.Program, exe, e.Args)
 		default:
 			stop := o.system.vouch()
@@ -61,12 +66,19 @@ func (e Env) launch(ctx context.Context, o *Options) (code int, over bool) {
 }
 
 // replaced ends an agent whose program is to be replaced: the launcher that watches it goes on, or takes its place.
-func (e Env) replaced(o *Options) int {
-	if o.launched.Trial {
+func (e Env) replaced(ctx context.Context, o *Options) int {
+	if o.launched.Trial || ending(ctx) {
 		return exitOK
 	}
 	fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, upgrade.Exec(o.launched.Path, "", e.Args))
 	return exitFailed
+}
+
+// ending reports whether the agent was told to end. From then on such a signal ends the process at once: none shall be taken by a program that is about
+// to make place for another.
+func ending(ctx context.Context) bool {
+	signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+	return ctx.Err() != nil
 }
 
 // upgrader is the agent's way to another version.

@@ -56,7 +56,7 @@ func runAgent(ctx context.Context, e Env, args []string) int {
 	}
 	err = Run(ctx, o)
 	if isReplaced(err) {
-		return e.replaced(&o)
+		return e.replaced(ctx, &o)
 	}
 	if err != nil {
 		if l.file != "" {
